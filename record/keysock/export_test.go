@@ -1,0 +1,21 @@
+package keysock
+
+// NewConn takes over a non-blocking descriptor that stands in for a PF_KEY
+// socket.
+var NewConn = newConn
+
+// ReadOneByOne makes the Conn behave as on a system without recvmmsg.
+func (c *Conn) ReadOneByOne() { c.oneByOne.Store(true) }
+
+// OneByOne tells whether recvmmsg is in use no longer.
+func (c *Conn) OneByOne() bool { return c.oneByOne.Load() }
+
+// Control calls f with the descriptor.
+func (c *Conn) Control(f func(fd int)) error {
+	return c.raw.Control(func(fd uintptr) { f(int(fd)) })
+}
+
+var (
+	ControlMessage = controlMessage
+	ErrNoSystem    = errNoSystem
+)

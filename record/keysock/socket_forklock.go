@@ -1,0 +1,28 @@
+//go:build darwin
+
+package keysock
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// rawSocket opens a socket of the family and makes it close-on-exec before any
+// child can be forked, since macOS has no flag to do so at once.
+func rawSocket(family int) (int, error) {
+	syscall.ForkLock.RLock()
+	fd, err := unix.Socket(family, unix.SOCK_RAW, pfKeyV2)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
