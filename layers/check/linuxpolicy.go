@@ -1,0 +1,249 @@
+package check
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// Numbers of policies (include/uapi/linux/ipsec.h, include/net/xfrm.h).
+const (
+	policyIPsec    = 2
+	dirInbound     = 1
+	dirOutbound    = 2
+	dirForward     = 3
+	levelUse       = 1
+	levelUnique    = 3
+	maxRequests    = 6      // XFRM_MAX_DEPTH
+	maxManualReqID = 0x3fff // IPSEC_MANUAL_REQID_MAX
+	requestSize    = 16     // struct sadb_x_ipsecrequest
+)
+
+// request is one requirement of a policy as the kernel's loops see it, before
+// anything says that it is sound: struct sadb_x_ipsecrequest
+// (include/uapi/linux/pfkeyv2.h).
+type request struct {
+	offset      int // bytes from the start of the message
+	len         int // bytes, as the request says
+	proto       uint16
+	mode, level uint8
+	reqid       uint32
+	addrs       []byte // what follows the structure
+}
+
+// requests goes through the requests of a policy.
+type requests struct {
+	list   []byte
+	offset int // of list, bytes from the start of the message
+	order  binary.ByteOrder
+}
+
+func (k *checker) requestsOf(x *layers.Policy) requests {
+	var order binary.ByteOrder = binary.LittleEndian
+	if k.m.Codec.Order == layers.BigEndian {
+		order = binary.BigEndian
+	}
+	return requests{x.List, int(x.Offset) + requestSize, order}
+}
+
+// next takes a request off a list of at least requestSize bytes. ok is false if
+// its length is less than that or more than the list has.
+func (q *requests) next() (r request, ok bool) {
+	b := q.list
+	r = request{
+		offset: q.offset,
+		len:    int(q.order.Uint16(b)),
+		proto:  q.order.Uint16(b[2:]),
+		mode:   b[4], level: b[5],
+		reqid: q.order.Uint32(b[8:]),
+	}
+	if r.len < requestSize || r.len > len(b) {
+		return r, false
+	}
+	r.addrs = b[requestSize:r.len]
+	q.list, q.offset = b[r.len:], q.offset+r.len
+	return r, true
+}
+
+// badRequest reports a problem with a request.
+func (k *checker) badRequest(id ruleID, r *request, text string) {
+	n := requestSize + len(r.addrs)
+	k.report(id, "POLICY", r.offset, n, "request: "+text)
+}
+
+// badLength reports a request whose length makes no sense. It does not say which:
+// if this is no request at all, it may be octets of a key.
+func (k *checker) badLength(r *request, q *requests) {
+	if r.len < requestSize {
+		k.badRequest(lRequestLength, r, fmt.Sprintf("its length, in bytes, is below the %d of its structure", requestSize))
+		return
+	}
+	k.badRequest(lRequestLength, r, fmt.Sprintf("its length, in bytes, is above the %d left of the policy", len(q.list)))
+}
+
+// addressPair is parse_sockaddr_pair.
+func (k *checker) addressPair(b []byte) (src, dst netip.Addr, ok bool) {
+	a, z, ok := k.m.Codec.ParsePair(b)
+	return a.Addr, z.Addr, ok && a.Family == z.Family
+}
+
+// linuxDirection reports a policy direction that is none of the three.
+func (k *checker) linuxDirection(x *layers.Policy) {
+	if x.Dir < dirInbound || x.Dir > dirForward {
+		k.extension(lPolicyDir, &x.Header, fmt.Sprintf("direction %s is none of 1 to 3", k.number(layers.EnumDir, uint64(x.Dir))))
+	}
+}
+
+// linuxPolicy is pfkey_spdadd and parse_ipsecrequests.
+func (k *checker) linuxPolicy() {
+	x := k.m.Policy()
+	if x == nil {
+		return
+	}
+	if x.Type > policyIPsec {
+		k.extension(lPolicyType, &x.Header, fmt.Sprintf("policy type %d is none of 0 to 2", x.Type))
+	}
+	k.linuxDirection(x)
+	k.linuxContext()
+	if x.Type != policyIPsec {
+		if len(x.List) > 0 {
+			k.extension(lPolicyUnused, &x.Header, fmt.Sprintf("%d bytes of requests are not read: the policy is not IPSEC", len(x.List)))
+		}
+		return
+	}
+	q := k.requestsOf(x)
+	for n := 0; len(q.list) >= requestSize; n++ {
+		r, ok := q.next()
+		if !ok {
+			k.badLength(&r, &q)
+			return
+		}
+		if n == maxRequests {
+			k.badRequest(lRequestDepth, &r, fmt.Sprintf("it is number %d, a policy has at most %d", n+1, maxRequests))
+			return
+		}
+		k.linuxRequest(x, &r)
+	}
+	switch {
+	case len(x.List) < requestSize:
+		k.extension(lPolicyEmpty, &x.Header, "an IPSEC policy without requests: traffic passes in the clear")
+	case len(q.list) > 0:
+		k.report(lRequestTrailing, "POLICY", q.offset, len(q.list), fmt.Sprintf("%d bytes after the last request are not read", len(q.list)))
+	}
+}
+
+// linuxRequest is parse_ipsecrequest.
+func (k *checker) linuxRequest(x *layers.Policy, r *request) {
+	if r.mode == modeAny || r.mode > modeBEET {
+		k.badRequest(lRequestMode, r, fmt.Sprintf("mode %d is none of 1 to 3", r.mode))
+	}
+	switch uint8(r.proto) { // the kernel drops the upper octet
+	case 50, 51, 108, 43, 60: // ESP, AH, IPCOMP; with IPv6 routing and destination options
+	default:
+		k.badRequest(lRequestProto, r, fmt.Sprintf("IP protocol %d is none of 50 (ESP), 51 (AH), 108 (IPCOMP)", r.proto))
+	}
+	if r.level == levelUse && x.Dir == dirOutbound && (r.mode == modeTunnel || r.mode == modeBEET) {
+		k.badRequest(lRequestLevel, r, "level USE is not possible for a tunnel of an outbound policy")
+	}
+	if r.mode == modeTunnel {
+		if _, _, ok := k.addressPair(r.addrs); !ok {
+			k.badRequest(lRequestAddresses, r, fmt.Sprintf("its %d bytes are not two addresses of one family", len(r.addrs)))
+		}
+	} else if len(r.addrs) > 0 {
+		k.badRequest(lRequestUnused, r, "its addresses are not read: the mode is not tunnel")
+	}
+	if r.reqid != 0 && (r.level != levelUnique || r.reqid > maxManualReqID) {
+		k.badRequest(lRequestReqID, r, fmt.Sprintf("reqid %d is not used: it takes level UNIQUE and at most %d", r.reqid, maxManualReqID))
+	}
+}
+
+// migration is a pair of requests of MIGRATE.
+type migration struct {
+	old      request
+	src, dst netip.Addr
+}
+
+// linuxMigrate is pfkey_migrate and xfrm_migrate_check.
+func (k *checker) linuxMigrate() {
+	x := k.m.Policy()
+	if x == nil {
+		return
+	}
+	k.linuxDirection(x)
+	if a := k.m.KMAddress(); a != nil {
+		if _, _, ok := k.addressPair(a.Sockaddrs); !ok {
+			k.extension(lKMAddress, &a.Header, fmt.Sprintf("its %d bytes are not two addresses of one family", len(a.Sockaddrs)))
+		}
+	}
+	q := k.requestsOf(x)
+	if len(q.list) == 0 {
+		k.extension(lMigratePairs, &x.Header, "no requests: MIGRATE needs pairs of old and new endpoints")
+		return
+	}
+	var pairs [maxRequests]migration
+	n := 0
+	for ; len(q.list) > 0; n++ {
+		if n == maxRequests {
+			k.extension(lMigratePairs, &x.Header, fmt.Sprintf("more than %d pairs of requests", maxRequests))
+			return
+		}
+		var ok bool
+		if pairs[n], ok = k.linuxMigration(x, &q); !ok {
+			return
+		}
+	}
+	for i := range pairs[:n] {
+		p := &pairs[i]
+		for j := range pairs[:i] {
+			o := &pairs[j]
+			if p.src == o.src && p.dst == o.dst && p.old.proto == o.old.proto && p.old.mode == o.old.mode && p.old.reqid == o.old.reqid {
+				k.badRequest(lMigrateTwice, &p.old, "the same old endpoints as in a pair before")
+			}
+		}
+	}
+}
+
+// linuxMigration is ipsecrequests_to_migrate. ok is false if the list makes no
+// sense from there on.
+func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok bool) {
+	// The kernel wants more than an empty second request, and has compared the
+	// length with that of the first only.
+	if len(q.list) < requestSize {
+		k.extension(lMigratePairs, &x.Header, fmt.Sprintf("%d bytes after the last pair of requests", len(q.list)))
+		return m, false
+	}
+	var fresh request
+	if m.old, ok = q.next(); !ok {
+		k.badLength(&m.old, q)
+		return m, false
+	}
+	if m.src, m.dst, ok = k.addressPair(m.old.addrs); !ok {
+		k.badRequest(lRequestAddresses, &m.old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(m.old.addrs)))
+		return m, false
+	}
+	if len(q.list) <= requestSize {
+		k.badRequest(lMigratePairs, &m.old, "there is no second request with the new endpoints")
+		return m, false
+	}
+	if fresh, ok = q.next(); !ok {
+		k.badLength(&fresh, q)
+		return m, false
+	}
+	src, dst, ok := k.addressPair(fresh.addrs)
+	if !ok {
+		k.badRequest(lRequestAddresses, &fresh, fmt.Sprintf("its %d bytes are not two addresses of one family", len(fresh.addrs)))
+		return m, false
+	}
+	switch {
+	case fresh.proto != m.old.proto || fresh.mode != m.old.mode || fresh.reqid != m.old.reqid:
+		k.badRequest(lMigrateMatch, &fresh, "protocol, mode or reqid differ from the request with the old endpoints")
+	case m.old.mode > modeBEET:
+		k.badRequest(lMigrateMatch, &fresh, fmt.Sprintf("mode %d is none of 0 to 3", m.old.mode))
+	}
+	if src.IsUnspecified() || dst.IsUnspecified() {
+		k.badRequest(lMigrateAny, &fresh, "a new endpoint is the unspecified address")
+	}
+	return m, true
+}

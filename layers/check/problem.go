@@ -1,0 +1,205 @@
+package check
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// Severity tells how bad a problem is.
+type Severity uint8
+
+// The severities.
+const (
+	Note    Severity = iota // allowed, but it does not do what it may seem to do
+	Warning                 // allowed, and probably a mistake
+	Error                   // against the rules; the message is refused or makes no sense
+)
+
+// String returns "note", "warning" or "error".
+func (s Severity) String() string {
+	switch s {
+	case Note:
+		return "note"
+	case Warning:
+		return "warning"
+	}
+	return "error"
+}
+
+// Direction says which way a message goes. Its values are those of package
+// record's type of the same name.
+type Direction uint8
+
+// The directions. Of a message whose direction is unknown only what holds both
+// ways is judged.
+const (
+	Unknown Direction = iota
+	FromKernel
+	ToKernel
+)
+
+// Problem is one objection to a message.
+type Problem struct {
+	Code     string // of the rule, such as "key-overrun"
+	Severity Severity
+	Errno    uint8  // the kernel's answer, a Linux error number; 0: accepted nevertheless
+	ByWrite  bool   // write(2) itself fails, and nothing is delivered to anybody
+	Offset   int    // bytes from the start of the message
+	Len      int    // bytes concerned; 0 if something is missing
+	Ext      string // name of the extension, or "" for the message header
+	Text     string // what is wrong; begins with "missing" if Len is 0 and Ext is set
+	Instead  string // what would work
+	Source   string // where the rule is from
+
+	rule ruleID
+}
+
+// String returns the place and what is wrong there, for example
+// "KEY_AUTH@56: 160 bits need 28 bytes, the extension has 24" or "KEY_AUTH
+// missing: every AH SA needs it". Problems of the header have no place.
+func (p *Problem) String() string {
+	switch {
+	case p.Ext == "":
+		return p.Text
+	case p.Len == 0:
+		return p.Ext + " " + p.Text
+	}
+	return p.Ext + "@" + strconv.Itoa(p.Offset) + ": " + p.Text
+}
+
+// Judge returns what the rules of a dialect object to in a message: Linux's own
+// (see [Linux]), for every other dialect those of RFC 2367 (see [RFC]), which every
+// system's messages can be held to.
+func Judge(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Problem {
+	if by == layers.Linux {
+		return Linux(c, msg, dir)
+	}
+	return RFC(c, msg, dir)
+}
+
+// kinds is a set of kinds of extensions, a bit for each layer type counted from
+// LayerTypeSA. Its first 17 are the extensions of RFC 2367, its first 26 those of
+// Linux.
+type kinds uint64
+
+// The kinds that rules speak of.
+const (
+	kSA kinds = 1 << iota
+	kCurrent
+	kHard
+	kSoft
+	kSrc
+	kDst
+	kProxy
+	kKeyAuth
+	kKeyEncrypt
+	kIdentSrc
+	kIdentDst
+	kSensitivity
+	kProposal
+	kSupportedAuth
+	kSupportedEncrypt
+	kSPIRange
+	kKMPrivate
+	kPolicy
+	kSA2
+	kNATTType
+	kNATTSrcPort
+	kNATTDstPort
+	kNATTOA
+	kSecCtx
+	kKMAddress
+	kFilter
+
+	kRFC = kKMPrivate<<1 - 1 // every extension that RFC 2367 has
+)
+
+// checker holds a message while it is judged.
+type checker struct {
+	m     layers.Message
+	msg   []byte
+	found []Problem
+	seen  kinds // every known kind in the message, also if short or broken
+	ask   bool  // it goes to a kernel, whose errno counts
+	base  int   // offset of the message in the record, for one inside a wrapper
+
+	// While RFC walks the fields.
+	ext     string
+	minBits uint64
+}
+
+var checkers = sync.Pool{New: func() any { return new(checker) }}
+
+func newChecker(c layers.Codec, msg []byte, dir Direction) *checker {
+	k := checkers.Get().(*checker)
+	k.m.Codec, k.msg, k.ask = c, msg, dir == ToKernel
+	// What it returns is in k.m.RestReason, too.
+	_ = k.m.DecodeFromBytes(msg, nil)
+	return k
+}
+
+// free gives k back and returns what it found.
+func (k *checker) free() []Problem {
+	p := k.found
+	_ = k.m.DecodeFromBytes(nil, nil)
+	k.msg, k.found, k.seen, k.base, k.ext = nil, nil, 0, 0, ""
+	checkers.Put(k)
+	return p
+}
+
+func (k *checker) has(set kinds) bool { return k.seen&set == set }
+
+// kindOf returns the kind of an extension number, or 0.
+func (k *checker) kindOf(number uint16) kinds {
+	t := k.m.Codec.Dialect.ExtType(number) - layers.LayerTypeSA
+	if t < 0 || t >= 64 {
+		return 0
+	}
+	return 1 << t
+}
+
+// report adds a problem with len bytes at off.
+func (k *checker) report(id ruleID, ext string, off, length int, text string) {
+	r := &rules[id]
+	p := Problem{
+		Code: r.Code, Severity: r.Severity,
+		Offset: k.base + off, Len: length, Ext: ext,
+		Text: text, Instead: r.Instead, Source: r.Source, rule: id,
+	}
+	if k.ask {
+		p.Errno, p.ByWrite = r.Errno, r.ByWrite
+	}
+	k.found = append(k.found, p)
+}
+
+// header reports a problem with length bytes of the message header.
+func (k *checker) header(id ruleID, off, length int, text string) {
+	k.report(id, "", off, length, text)
+}
+
+// extension reports a problem with an extension.
+func (k *checker) extension(id ruleID, h *layers.Header, text string) {
+	k.report(id, h.Name(), int(h.Offset), len(h.Contents), text)
+}
+
+// missing reports that extensions that must be there are not.
+func (k *checker) missing(id ruleID, set kinds, text string) {
+	set &^= k.seen
+	for t := layers.LayerTypeSA; set != 0; t, set = t+1, set>>1 {
+		if set&1 != 0 {
+			d := k.m.Codec.Dialect
+			k.report(id, d.ExtName(d.ExtNumberOf(t)), len(k.msg), 0, text)
+		}
+	}
+}
+
+// number writes a number with its name in the dialect, as 12(AESCBC).
+func (k *checker) number(e layers.Enum, v uint64) string {
+	s := strconv.FormatUint(v, 10)
+	if n := k.m.Codec.Dialect.EnumName(e, v); n != "" {
+		s += "(" + n + ")"
+	}
+	return s
+}

@@ -1,0 +1,71 @@
+package check
+
+import "github.com/pfkeycap/pfkeycap/layers"
+
+// Verdict is what a Linux kernel will answer to a request.
+type Verdict struct {
+	Errno   uint8   // 0: accepted as far as the bytes tell
+	ByWrite bool    // write(2) fails with Errno, and nothing is delivered
+	Silent  bool    // if it is accepted, nothing is sent in answer: a bare ACQUIRE
+	Problem Problem // what the kernel objects to; its Code is "" if Errno is 0
+
+	// Possible lists other errnos that may come instead, by an answer or by
+	// write(2): what only the kernel's state tells (the SA exists already, a
+	// cipher's module is missing), what the kernel checks before it finds Problem,
+	// and where kernels differ. The caller must not change it.
+	Possible []uint8
+}
+
+// Allows reports whether the verdict has room for the answer of a kernel, 0 for a
+// success.
+func (v *Verdict) Allows(errno uint8) bool {
+	if errno == v.Errno {
+		return true
+	}
+	for _, e := range v.Possible {
+		if e == errno {
+			return true
+		}
+	}
+	return false
+}
+
+// Predict says what Linux 6.1 will answer to a message that a process writes. The
+// message is read in c's byte order, with Linux's numbers whatever c's dialect.
+//
+// An X_PROMISC with extensions is passed on to all sockets as it was sent, with
+// the sender's own sadb_msg_errno: that errno is no answer to it.
+func Predict(c layers.Codec, msg []byte) Verdict {
+	k := newLinux(c, msg, ToKernel)
+	k.linux(ToKernel)
+	m := &k.m
+	v := Verdict{Silent: m.Type == layers.ACQUIRE && len(msg) == layers.BaseLen}
+	if m.Type <= maxType {
+		v.Possible = mayAnswer[m.Type]
+	}
+	t := m.Type
+	problems := k.free()
+	for i := range problems {
+		if p := &problems[i]; p.Errno != 0 {
+			v.Errno, v.ByWrite, v.Problem = p.Errno, p.ByWrite, *p
+			v.Silent = false
+			break
+		}
+	}
+	if v.Errno != 0 {
+		v.Possible = mayPreempt[min(t, maxType+1)]
+		if v.ByWrite {
+			v.Possible = nil
+		}
+	}
+	for i := range problems {
+		p := &problems[i]
+		if p.Errno != 0 {
+			break
+		}
+		if may := rules[p.rule].May; len(may) > 0 {
+			v.Possible = append(v.Possible[:len(v.Possible):len(v.Possible)], may...)
+		}
+	}
+	return v
+}
