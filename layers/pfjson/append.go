@@ -1,0 +1,486 @@
+package pfjson
+
+import (
+	"encoding/hex"
+	"strconv"
+	"sync"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
+)
+
+// Append appends r to dst as one JSON object without a newline, and returns the
+// extended buffer. It does not fail, and does not allocate if dst has room. It may
+// be called from several goroutines at once.
+func Append(dst []byte, r *Record, opts Options) []byte {
+	w := writers.Get().(*writer)
+	w.dst, w.codec, w.opts, w.record = dst, r.Codec, opts, r
+	w.length = r.Length
+	if w.length == 0 {
+		w.length = len(r.Data)
+	}
+	w.head()
+	r.Codec.Walk(r.Data, w)
+	if len(w.levels) > 0 { // a record shorter than a header has no End
+		w.End()
+	}
+	dst = append(w.dst, '}')
+	w.dst, w.opts, w.record, w.added = nil, Options{}, nil, nil // the pool must not keep them
+	clear(w.levels[:cap(w.levels)])
+	w.text = w.text[:0]
+	writers.Put(w)
+	return dst
+}
+
+// writers are reused because each has buffers of its own.
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+// writer is the layers.Visitor that writes a record.
+type writer struct {
+	dst    []byte
+	codec  layers.Codec
+	opts   Options
+	record *Record
+	length int
+
+	levels   []level   // the messages that were begun and not ended
+	problems []problem // of all levels
+	text     []byte    // the texts of the problems
+	added    []Problem // those of the caller, until they are written
+
+	clock clock
+
+	list     string   // name of the list of numbers that was begun
+	elements []string // names of the numbers in it
+}
+
+// level is a message, the outer one or one in a wrapper.
+type level struct {
+	problems  int    // the level's problems begin here
+	rest      []byte // what could not be framed
+	extClosed bool
+}
+
+// problem is a Problem whose text is in writer.text.
+type problem struct {
+	code     string
+	offset   int
+	from, to int
+}
+
+// head begins the object.
+func (w *writer) head() {
+	r := w.record
+	w.levels, w.problems = w.levels[:0], w.problems[:0]
+	w.added = r.Problems
+	d := append(w.dst, `{"schema":`...)
+	d = strconv.AppendInt(d, schemaVersion, 10)
+	d = append(d, `,"number":`...)
+	d = appendUint(d, r.Number)
+	if hasTime(r.Time) {
+		d = append(d, `,"time":`...)
+		d = w.clock.append(d, r.Time)
+	}
+	d = append(d, `,"direction":`...)
+	if r.Direction == "" {
+		d = append(d, `"`+UnknownDirection+`"`...)
+	} else {
+		d = appendString(d, r.Direction)
+	}
+	d = append(d, `,"dialect":"`...)
+	d = append(d, w.codec.Dialect.String()...)
+	d = append(d, `","order":"`...)
+	d = append(d, w.codec.Order.String()...)
+	d = append(d, `","length":`...)
+	d = strconv.AppendInt(d, int64(w.length), 10)
+	if w.length != len(r.Data) {
+		d = append(d, `,"caplen":`...)
+		d = strconv.AppendInt(d, int64(len(r.Data)), 10)
+		w.dst = d
+		w.begin("truncated", len(r.Data))
+		w.textInt(len(r.Data))
+		w.textString(" of the message's ")
+		w.textInt(w.length)
+		w.textString(" bytes are in the record")
+		w.done()
+		d = w.dst
+	}
+	if r.TwinOf != 0 {
+		d = append(d, `,"twin_of":`...)
+		d = appendUint(d, r.TwinOf)
+	}
+	if r.ReplyTo != 0 {
+		d = append(d, `,"reply_to":`...)
+		d = appendUint(d, r.ReplyTo)
+	}
+	if r.Process != "" {
+		d = append(d, `,"process":`...)
+		d = appendString(d, r.Process)
+	}
+	if len(r.Comments) > 0 {
+		d = append(d, `,"comment":[`...)
+		for i, c := range r.Comments {
+			if i > 0 {
+				d = append(d, ',')
+			}
+			d = appendString(d, c)
+		}
+		d = append(d, ']')
+	}
+	w.dst = d
+}
+
+// begin begins a problem; its text follows, then done.
+func (w *writer) begin(code string, offset int) {
+	w.problems = append(w.problems, problem{code: code, offset: offset, from: len(w.text)})
+}
+
+func (w *writer) textString(s string) { w.text = append(w.text, s...) }
+func (w *writer) textInt(i int)       { w.text = strconv.AppendInt(w.text, int64(i), 10) }
+func (w *writer) done()               { w.problems[len(w.problems)-1].to = len(w.text) }
+
+// comma appends a comma if something stands before in the same object or array.
+func (w *writer) comma() {
+	if c := w.dst[len(w.dst)-1]; c != '{' && c != '[' {
+		w.dst = append(w.dst, ',')
+	}
+}
+
+// key begins a member.
+func (w *writer) key(name string) {
+	d := w.dst
+	if c := d[len(d)-1]; c != '{' && c != '[' {
+		d = append(d, ',')
+	}
+	d = append(d, '"')
+	d = append(d, name...)
+	w.dst = append(d, '"', ':')
+}
+
+// named appends the name of the number before, unless it has none.
+func (w *writer) named(field, name string) {
+	if name == "" {
+		return
+	}
+	d := append(w.dst, ',', '"')
+	d = append(d, field...)
+	d = append(d, `_name":"`...)
+	d = append(d, name...)
+	w.dst = append(d, '"')
+}
+
+// names begins the array that names the numbers before.
+func (w *writer) names(field string) {
+	d := append(w.dst, ',', '"')
+	d = append(d, field...)
+	w.dst = append(d, `_names":`...)
+}
+
+// quoted appends a string that needs no escapes.
+func (w *writer) quoted(s string) {
+	w.dst = append(w.dst, '"')
+	w.dst = append(w.dst, s...)
+	w.dst = append(w.dst, '"')
+}
+
+func (w *writer) hex(b []byte) {
+	w.dst = append(w.dst, '"')
+	w.dst = hex.AppendEncode(w.dst, b)
+	w.dst = append(w.dst, '"')
+}
+
+// Base implements layers.Visitor.
+func (w *writer) Base(b *layers.Base, offset, depth int) {
+	if depth > 0 {
+		w.closeExt()
+		w.dst = append(w.dst, `,"inner":{`...)
+	} else {
+		w.dst = append(w.dst, ',')
+	}
+	w.openLevel(depth)
+	di := w.codec.Dialect
+	w.dst = append(w.dst, `"msg":{"version":`...)
+	w.dst = appendUint(w.dst, uint64(b.Version))
+	w.dst = append(w.dst, `,"type":`...)
+	w.dst = appendUint(w.dst, uint64(b.Type))
+	w.named("type", di.EnumName(layers.EnumMsgType, uint64(b.Type)))
+	w.dst = append(w.dst, `,"errno":`...)
+	w.dst = appendUint(w.dst, uint64(b.Errno))
+	if b.Errno != 0 {
+		w.named("errno", di.ErrnoName(b.Errno))
+	}
+	w.dst = append(w.dst, `,"satype":`...)
+	w.dst = appendUint(w.dst, uint64(b.SAType))
+	if b.Type != layers.PROMISC { // where it says on or off
+		w.named("satype", di.EnumName(layers.EnumSAType, uint64(b.SAType)))
+	}
+	w.dst = append(w.dst, `,"len":`...)
+	w.dst = appendUint(w.dst, uint64(b.Len))
+	if b.Reserved != 0 {
+		w.dst = append(w.dst, `,"reserved":`...)
+		w.dst = appendUint(w.dst, uint64(b.Reserved))
+		w.named("reserved", di.EnumName(shape.Diagnostic, uint64(b.Reserved)))
+	}
+	w.dst = append(w.dst, `,"seq":`...)
+	w.dst = appendUint(w.dst, uint64(b.Seq))
+	w.dst = append(w.dst, `,"pid":`...)
+	w.dst = appendUint(w.dst, uint64(b.PID))
+	w.dst = append(w.dst, `},"ext":[`...)
+	if n := int(b.Len) * layers.Word; depth == 0 && n != w.length {
+		w.begin("message-length", 4)
+		w.textString("sadb_msg_len says ")
+		w.textInt(n)
+		w.textString(" bytes, the message has ")
+		w.textInt(w.length)
+		w.done()
+	}
+}
+
+// openLevel begins a message. The problems of the record itself are among those
+// of the outer one.
+func (w *writer) openLevel(depth int) {
+	l := level{}
+	if depth > 0 {
+		l.problems = len(w.problems)
+	}
+	w.levels = append(w.levels, l)
+}
+
+func (w *writer) closeExt() {
+	if l := &w.levels[len(w.levels)-1]; !l.extClosed {
+		w.dst = append(w.dst, ']')
+		l.extClosed = true
+	}
+}
+
+// End implements layers.Visitor.
+func (w *writer) End() {
+	w.closeExt()
+	l := w.levels[len(w.levels)-1]
+	w.levels = w.levels[:len(w.levels)-1]
+	outer := len(w.levels) == 0
+	w.dst = append(w.dst, `,"problems":[`...)
+	for _, p := range w.problems[l.problems:] {
+		w.problemHead(p.code, p.offset)
+		w.dst = appendString(w.dst, w.text[p.from:p.to])
+		w.dst = append(w.dst, '}')
+	}
+	w.problems = w.problems[:l.problems]
+	if outer {
+		for i := range w.added {
+			p := &w.added[i]
+			w.problemHead(p.Code, p.Offset)
+			w.dst = appendString(w.dst, p.Text)
+			w.dst = append(w.dst, '}')
+		}
+	}
+	w.dst = append(w.dst, ']')
+	if len(l.rest) > 0 {
+		w.key("rest")
+		if isZero(l.rest) {
+			w.hex(l.rest)
+		} else {
+			w.secret(l.rest, 0)
+		}
+	}
+	if !outer {
+		w.dst = append(w.dst, '}')
+	}
+}
+
+func (w *writer) problemHead(code string, offset int) {
+	w.comma()
+	w.dst = append(w.dst, `{"code":`...)
+	w.dst = appendString(w.dst, code)
+	w.dst = append(w.dst, `,"offset":`...)
+	w.dst = strconv.AppendInt(w.dst, int64(offset), 10)
+	w.dst = append(w.dst, `,"text":`...)
+}
+
+// Malformed implements layers.Visitor.
+func (w *writer) Malformed(rest []byte, offset int, r layers.Reason) {
+	if len(w.levels) == 0 {
+		w.dst = append(w.dst, `,"ext":[`...)
+		w.openLevel(0)
+	}
+	w.levels[len(w.levels)-1].rest = rest
+	w.begin(r.Code(), offset)
+	w.textString(r.String())
+	w.done()
+}
+
+// Extension implements layers.Visitor.
+func (w *writer) Extension(h *layers.Header, number uint16, name string, offset int, short bool) {
+	switch {
+	case name == "":
+		name = unknownName
+		w.begin("unknown-extension", offset)
+		w.textString("dialect ")
+		w.textString(w.codec.Dialect.String())
+		w.textString(" has no extension ")
+		w.textInt(int(number))
+		w.done()
+	case short:
+		w.begin("extension-too-short", offset)
+		w.textString(name)
+		w.textString(" of ")
+		w.textInt(len(h.Contents))
+		w.textString(" bytes, whose structure has ")
+		w.textInt(w.codec.Dialect.LayoutOf(number).Size)
+		w.done()
+	}
+	w.comma()
+	d := append(w.dst, `{"name":"`...)
+	d = append(d, name...)
+	d = append(d, `","exttype":`...)
+	d = appendUint(d, uint64(number))
+	d = append(d, `,"offset":`...)
+	d = appendUint(d, uint64(offset))
+	d = append(d, `,"len":`...)
+	w.dst = appendUint(d, uint64(h.Len))
+}
+
+// unknownName is the name of an extension that has none.
+const unknownName = "UNKNOWN"
+
+// EndExtension implements layers.Visitor.
+func (w *writer) EndExtension() { w.dst = append(w.dst, '}') }
+
+// Open implements layers.Visitor.
+func (w *writer) Open(k layers.NodeKind, name string) {
+	switch k {
+	case layers.List:
+		w.key(name)
+		w.dst = append(w.dst, '[')
+		w.list, w.elements = name, w.elements[:0]
+	case layers.Object:
+		w.key(name)
+		w.dst = append(w.dst, '{')
+	case layers.Item:
+		w.comma()
+		w.dst = append(w.dst, '{')
+	}
+}
+
+// Close implements layers.Visitor.
+func (w *writer) Close(k layers.NodeKind) {
+	if k != layers.List {
+		w.dst = append(w.dst, '}')
+		return
+	}
+	w.dst = append(w.dst, ']')
+	if len(w.elements) == 0 {
+		return
+	}
+	w.names(w.list)
+	w.dst = append(w.dst, '[')
+	for _, n := range w.elements {
+		w.comma()
+		w.quoted(n)
+	}
+	w.dst = append(w.dst, ']')
+	w.elements = w.elements[:0]
+}
+
+// Field implements layers.Visitor.
+func (w *writer) Field(f *layers.Field, v *layers.Value) {
+	if f.Sem == layers.SemReserved && v.Zero() {
+		return
+	}
+	switch v.Kind {
+	case layers.Hidden:
+		w.hidden(f, v)
+		return
+	case layers.Addr:
+		w.key(f.Name)
+		w.dst = append(w.dst, '"')
+		w.dst = v.Addr.AppendTo(w.dst)
+		w.dst = append(w.dst, '"')
+		return
+	case layers.Text:
+		w.key(f.Name)
+		w.dst = appendString(w.dst, v.Bytes)
+		return
+	case layers.Hex:
+		w.key(f.Name)
+		w.hex(v.Bytes)
+		return
+	}
+	if f.Name == "" { // an element of a list of numbers
+		w.comma()
+		w.dst = appendUint(w.dst, v.Uint)
+		if v.Enum != shape.NoEnum {
+			w.elements = append(w.elements, v.Name)
+		}
+		return
+	}
+	w.key(f.Name)
+	switch f.Sem {
+	case layers.SemSPI:
+		w.dst = appendSPI(w.dst, uint32(v.Uint))
+	case layers.SemFamily:
+		if v.Name != "" {
+			w.quoted(v.Name)
+		} else {
+			w.dst = appendUint(w.dst, v.Uint)
+		}
+	case layers.SemFlags:
+		w.dst = appendUint(w.dst, v.Uint)
+		w.names(f.Name)
+		w.dst = appendFlagNames(w.dst, w.codec.Dialect, f.Enum, uint32(v.Uint))
+	default:
+		w.dst = appendUint(w.dst, v.Uint)
+		w.named(f.Name, v.Name)
+	}
+}
+
+// hidden appends a member that may hold secrets. Of a key, bits before it says
+// the length.
+func (w *writer) hidden(f *layers.Field, v *layers.Value) {
+	if v.Key == 0 {
+		w.key(f.Name)
+		w.secret(v.Bytes, 0)
+		return
+	}
+	if w.opts.ID != nil {
+		id := w.opts.ID(v.Bytes, v.Key)
+		w.key("key_id")
+		w.hex4(id)
+	}
+	if w.opts.ShowKeys {
+		w.key(f.Name)
+		w.hex(v.Bytes)
+	}
+}
+
+// secret appends octets, or what may be known of them.
+func (w *writer) secret(b []byte, key int) {
+	if w.opts.ShowKeys {
+		w.hex(b)
+		return
+	}
+	w.dst = append(w.dst, `{"bytes":`...)
+	w.dst = strconv.AppendInt(w.dst, int64(len(b)), 10)
+	if w.opts.ID != nil {
+		w.dst = append(w.dst, `,"id":`...)
+		w.hex4(w.opts.ID(b, key))
+	}
+	w.dst = append(w.dst, '}')
+}
+
+func (w *writer) hex4(id [4]byte) {
+	w.dst = append(w.dst, '"')
+	for _, b := range id {
+		w.dst = append(w.dst, hexDigits[b>>4], hexDigits[b&15])
+	}
+	w.dst = append(w.dst, '"')
+}
+
+func isZero(b []byte) bool {
+	for _, x := range b {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
+}
