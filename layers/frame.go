@@ -1,0 +1,299 @@
+package layers
+
+import (
+	"fmt"
+
+	"github.com/google/gopacket"
+	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
+)
+
+// Reason says why the rest of a message cannot be divided into extensions.
+type Reason uint8
+
+// The reasons.
+const (
+	Sound         Reason = iota
+	ShortHeader          // fewer than 16 bytes: not even a base header
+	TrailingBytes        // fewer than 4 bytes where an extension should begin
+	ZeroLength           // the extension's length is 0
+	Overrun              // the extension's length runs past the end
+	KeyOverrun           // the key before says it has more octets than its extension: where the next begins is not known
+	TooDeep              // too many X_PROMISC headers inside each other
+)
+
+var reasons = [...]struct{ code, text string }{
+	Sound:         {"", ""},
+	ShortHeader:   {"short-header", "fewer than the 16 bytes of a message header"},
+	TrailingBytes: {"trailing-bytes", "fewer than the 4 bytes of an extension header are left"},
+	ZeroLength:    {"extension-length-zero", "an extension of length 0"},
+	Overrun:       {"extension-overrun", "an extension that runs past the end of the message"},
+	KeyOverrun:    {"key-overrun", "the key before has more bits than its extension holds, so where the next extension begins is not known"},
+	TooDeep:       {"too-deep", "more than 8 messages inside each other"},
+}
+
+// Code returns a short fixed name for the reason, such as "extension-overrun".
+func (r Reason) Code() string { return reasons[r].code }
+
+// String describes the reason.
+func (r Reason) String() string { return reasons[r].text }
+
+// maxNesting bounds X_PROMISC wrappers inside each other. No kernel makes more
+// than two.
+const maxNesting = 8
+
+// Header is what every extension has: struct sadb_ext (RFC 2367 2.2) and where
+// it was found.
+type Header struct {
+	Contents Secret // the whole extension, aliasing the input; nil if made by hand
+	Offset   uint32 // bytes from the start of the message that the extension is in
+	Len      uint16 // sadb_ext_len as on the wire, 8-byte words
+	kind     kind
+}
+
+// kind is the meaning of an extension in the upper octet and its packed codec in
+// the lower one. They share a field because the compiler passes structs of at
+// most four fields in registers, and Headers are copied for every extension.
+type kind uint16
+
+func newKind(m shape.Meaning, c packed) kind { return kind(m)<<8 | kind(c) }
+
+func (k kind) meaning() shape.Meaning { return shape.Meaning(k >> 8) }
+
+func (k kind) code() packed { return packed(k) }
+
+// For returns the header of an extension to be made by hand:
+//
+//	&layers.Address{Header: layers.For(layers.LayerTypeAddressSrc), …}
+//
+// Structs that serve for one thing only (SA, Policy, SPIRange and so on) do not
+// need it.
+func For(t gopacket.LayerType) Header { return Header{kind: newKind(meaningOf(t), 0)} }
+
+// Head returns the header.
+func (h *Header) Head() *Header { return h }
+
+// Codec returns the codec that the extension was decoded with.
+func (h *Header) Codec() Codec { return h.kind.code().codec() }
+
+// LayerType returns the layer type of the extension's meaning.
+func (h *Header) LayerType() gopacket.LayerType { return layerTypeOf(h.kind.meaning()) }
+
+// Number returns the extension number: the one on the wire, or for an extension
+// made by hand the one its dialect gives it.
+func (h *Header) Number() uint16 {
+	c := h.Codec()
+	if len(h.Contents) >= ExtLen {
+		return get16(h.Contents[2:], c.big())
+	}
+	return c.Dialect.table().numberOf[h.kind.meaning()]
+}
+
+// Name returns the extension's name in its dialect, or "UNKNOWN".
+func (h *Header) Name() string {
+	if n := h.Codec().Dialect.ExtName(h.Number()); n != "" {
+		return n
+	}
+	return "UNKNOWN"
+}
+
+// visible is how many bytes of the extension come before its first secret one,
+// for gopacket's hex dumps of layers.
+func (h *Header) visible() int {
+	n := len(h.Contents)
+	if h.kind.meaning() == shape.NoMeaning {
+		return min(n, ExtLen)
+	}
+	v := firstHidden{at: n}
+	walkExtension(h, &v)
+	return v.at
+}
+
+// firstHidden is a Visitor that looks for the first secret of an extension.
+type firstHidden struct {
+	noVisit
+	at int
+}
+
+func (f *firstHidden) Field(_ *Field, v *Value) {
+	if v.Kind == Hidden {
+		f.at = min(f.at, v.Offset)
+	}
+}
+
+// LayerContents returns the bytes of the extension up to the first that is
+// secret by the rules of [Codec.AppendSecrets].
+func (h *Header) LayerContents() []byte { return h.Contents[:h.visible()] }
+
+// LayerPayload returns the bytes of the extension from the first that is secret:
+// key octets, the data of unknown extensions. It is nil for most.
+func (h *Header) LayerPayload() []byte {
+	if p := h.Contents[h.visible():]; len(p) > 0 {
+		return p
+	}
+	return nil
+}
+
+// cursor divides a message into extensions: the one framing loop.
+type cursor struct {
+	msg    []byte // the whole message
+	off    int    // where the next extension begins
+	exts   []ext  // of the dialect, by number
+	big    bool
+	code   packed
+	reason Reason // why next stopped before the end
+}
+
+func (c *cursor) init(codec Codec, msg []byte) {
+	c.msg, c.off = msg, BaseLen
+	c.exts = codec.Dialect.table().byNumber
+	c.big, c.code = codec.big(), codec.pack()
+	c.reason = Sound
+}
+
+// next returns the header of the next extension and what the dialect knows of
+// it, nil if its number is unknown or it is too short for its structure. At the
+// end (reason is Sound) and where the rest cannot be framed the header's Contents
+// are nil.
+func (c *cursor) next() (h Header, e *ext) {
+	rest := c.msg[c.off:]
+	if len(rest) < ExtLen || c.reason != Sound {
+		c.stop(rest)
+		return Header{}, nil
+	}
+	h.Len = get16(rest, c.big)
+	size := int(h.Len) * Word
+	if size > len(rest) {
+		c.reason = Overrun
+		return Header{}, nil
+	}
+	if size == 0 {
+		c.reason = ZeroLength
+		return Header{}, nil
+	}
+	h.Contents = rest[:size:size]
+	h.Offset = uint32(c.off)
+	h.kind = kind(c.code)
+	c.off += size
+	number := int(get16(rest[2:], c.big))
+	if number >= len(c.exts) {
+		return h, nil
+	}
+	e = &c.exts[number]
+	if size < int(e.size) || e.meaning == shape.NoMeaning {
+		return h, nil
+	}
+	h.kind |= kind(e.meaning) << 8
+	// A key that has more bits than room may go on in what looks like the next
+	// extension, so nothing after it can be told from key octets.
+	if e.layout == layoutSadbKey && keyOctets(get16(rest[4:], c.big)) > size-int(e.size) {
+		c.reason = KeyOverrun
+	}
+	return h, e
+}
+
+// stop settles the reason at the end: none is left if no bytes are.
+func (c *cursor) stop(rest []byte) {
+	switch {
+	case len(rest) == 0:
+		c.reason = Sound
+	case c.reason == Sound:
+		c.reason = TrailingBytes
+	}
+}
+
+// keyOctets is how many octets a key of so many bits takes.
+func keyOctets(bits uint16) int { return (int(bits) + 7) / 8 }
+
+// layoutFor chooses between the two forms of an extension that has two.
+func (e *ext) layoutFor(size int) layout {
+	if e.longMin != 0 && size >= int(e.longMin) {
+		return e.long
+	}
+	return e.layout
+}
+
+// Unknown is an extension whose number the dialect does not have, or one that
+// is too short for its structure. Its data may be anything, so it is secret.
+type Unknown struct {
+	Header
+	Type uint16 // extension number
+	Data Secret // everything after the four bytes of the header
+}
+
+// Number returns the extension number.
+func (x *Unknown) Number() uint16 { return x.Type }
+
+// Name returns the name of the extension number, or "UNKNOWN".
+func (x *Unknown) Name() string {
+	if n := x.Codec().Dialect.ExtName(x.Type); n != "" {
+		return n
+	}
+	return "UNKNOWN"
+}
+
+// String shows the number and the length.
+func (x *Unknown) String() string {
+	return fmt.Sprintf("%s type=%d data=%v", x.Name(), x.Type, x.Data)
+}
+
+// SerializeTo prepends the extension to b, padded to 8 bytes.
+func (x *Unknown) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
+	return serializeExtension(x, b, opts)
+}
+
+func (x *Unknown) decode(_ layout, big bool, b []byte) {
+	x.Type = get16(b[2:], big)
+	x.Data = b[ExtLen:len(b):len(b)]
+}
+
+func (x *Unknown) size(layout) int { return ExtLen + len(x.Data) }
+
+func (x *Unknown) encode(_ layout, _ bool, dst []byte) []byte { return append(dst, x.Data...) }
+
+func (x *Unknown) standsFor() shape.Meaning { return shape.NoMeaning }
+
+// Malformed is the rest of a message that cannot be divided into extensions. It
+// is the last layer, and the packet's error layer. Its bytes may be anything, so
+// they are secret.
+type Malformed struct {
+	Rest   Secret // aliasing the input
+	Offset int    // where Rest begins, bytes from the start of the message
+	Reason Reason
+}
+
+// LayerType is LayerTypeMalformed.
+func (m *Malformed) LayerType() gopacket.LayerType { return LayerTypeMalformed }
+
+// LayerContents is empty, so that dumps of the layer show no secret.
+func (m *Malformed) LayerContents() []byte { return nil }
+
+// LayerPayload returns the bytes.
+func (m *Malformed) LayerPayload() []byte { return m.Rest }
+
+// Error returns m as a [*DecodeError].
+func (m *Malformed) Error() error { return &DecodeError{m.Reason, m.Offset, len(m.Rest)} }
+
+// String describes what is wrong and where.
+func (m *Malformed) String() string { return m.Error().Error() }
+
+// SerializeTo prepends the bytes to b as they are.
+func (m *Malformed) SerializeTo(b gopacket.SerializeBuffer, _ gopacket.SerializeOptions) error {
+	p, err := b.PrependBytes(len(m.Rest))
+	if err != nil {
+		return err
+	}
+	copy(p, m.Rest)
+	return nil
+}
+
+// DecodeError says where a message stops making sense.
+type DecodeError struct {
+	Reason Reason
+	Offset int // bytes from the start of the message
+	Len    int // bytes that could not be decoded
+}
+
+// Error describes the reason and the place.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("at byte %d: %v (%d bytes not decoded)", e.Offset, e.Reason, e.Len)
+}
