@@ -1,0 +1,231 @@
+package trace
+
+import "github.com/pfkeycap/pfkeycap/layers"
+
+// maxRequests is how many requests are remembered. Answers come at once, but for
+// errors, which at most one request of every other running thread overtakes, and
+// dumps.
+const maxRequests = 64
+
+// overtaken is how many messages may come between a request and its error answer
+// to reckon with other threads.
+const overtaken = 8
+
+// request is one that answers may still come to.
+type request struct {
+	num  uint64 // Record.Number
+	at   uint64 // which message of the recording it was; 0 is a free slot
+	hash uint64
+
+	pid, seq    uint32
+	typ, satype uint8
+
+	own      bool // the direction came with the record
+	copied   bool // its second copy was seen: the listener sent it itself
+	silent   bool // no answer comes to it
+	switches bool // X_PROMISC on or off
+	closed   bool // no further answer comes
+
+	answers    uint8  // different answers seen
+	copies     uint8  // copies of the last one
+	answer     uint64 // Record.Number of the last one
+	answerHash uint64
+	active     uint64 // which message the last answer was
+	next       uint32 // of a dump on Linux: the sadb_msg_seq to come
+}
+
+// requests are the remembered ones, in no order.
+type requests [maxRequests]request
+
+// add remembers a request, in the place of the one that is missed least.
+func (rs *requests) add(f *fact, at uint64) *request {
+	best := &rs[0]
+	for i := range rs {
+		if q := &rs[i]; q.worth() < best.worth() || q.worth() == best.worth() && q.at < best.at {
+			best = q
+		}
+	}
+	*best = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
+		own: f.own(), silent: f.rules == linuxRules && f.typ == layers.ACQUIRE && f.size == layers.BaseLen, next: 1}
+	return best
+}
+
+// worth orders requests by how much is still to come to them.
+func (q *request) worth() int {
+	switch {
+	case q.at == 0:
+		return 0
+	case q.closed || q.silent || q.answers > 0 && q.next == 1:
+		return 1
+	case q.answers == 0:
+		return 2
+	}
+	return 3 // a dump under way
+}
+
+// echoed finds the request that f is the promiscuous copy of: one that the
+// recording program wrote itself. If f's direction is also given, both come from
+// a recording that was annotated before, and what tells the copy from a further
+// request is that there was no answer in between.
+func (rs *requests) echoed(f *fact, at uint64) *request {
+	var best *request
+	for i := range rs {
+		q := &rs[i]
+		if q.at == 0 || !q.own || q.copied || q.hash != f.hash || f.given && (q.answers > 0 || q.closed || q.silent || at-q.at > overtaken) {
+			continue
+		}
+		if best == nil || q.at > best.at {
+			best = q
+		}
+	}
+	return best
+}
+
+// of finds the request that f, message at from the kernel, belongs to: the newest
+// with f's type, process and sequence number. If f is an error and there is
+// another such request that was not answered yet, two threads of the process may
+// be at work; it is one of several then. last is the newest request of all that
+// was not an own one.
+func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
+	if f.rules == linuxRules && f.typ == layers.MIGRATE && f.pid == 0 && f.seq == 0 && f.errno == 0 {
+		return rs.migration(at, last), false
+	}
+	if f.dumps() && !f.failed() {
+		return rs.dump(f), false
+	}
+	var best *request
+	unanswered := 0
+	for i := range rs {
+		q := &rs[i]
+		if q.at == 0 || q.silent || q.pid != f.pid || q.seq != f.seq {
+			continue
+		}
+		// SPDSETIDX is answered as SPDADD (pfkey_spdadd serves both).
+		if q.typ != f.typ && (f.rules != linuxRules || q.typ != layers.SPDSETIDX || f.typ != layers.SPDADD || f.failed()) {
+			continue
+		}
+		if best == nil || q.at > best.at {
+			best = q
+		}
+		if q.answers == 0 && at-q.at <= overtaken {
+			unanswered++
+		}
+	}
+	return best, f.failed() && unanswered > 1
+}
+
+// migration finds the MIGRATE request whose notification comes, with process and
+// sequence number 0, under the lock that the request holds: nothing but messages
+// that may come at any time is in between.
+func (rs *requests) migration(at, last uint64) *request {
+	var best *request
+	for i := range rs {
+		q := &rs[i]
+		if q.at != 0 && q.typ == layers.MIGRATE && q.at >= last && at-q.at <= overtaken && (best == nil || q.at > best.at) {
+			best = q
+		}
+	}
+	return best
+}
+
+// dump finds the dump that f goes on with. Its messages have the process of the
+// request but sequence numbers of their own. Of two dumps by one process at once
+// it is the one that waits for this number; if both do, nothing is found.
+func (rs *requests) dump(f *fact) *request {
+	var best *request
+	tie := false
+	for i := range rs {
+		q := &rs[i]
+		if q.at == 0 || q.typ != f.typ || q.pid != f.pid {
+			continue
+		}
+		if q.closed && !(q.answerHash == f.hash && q.copies < 2) {
+			continue
+		}
+		switch {
+		case best == nil:
+			best, tie = q, false
+		case f.rules == linuxRules && fits(q, f) != fits(best, f):
+			if fits(q, f) {
+				best, tie = q, false
+			}
+		case q.at > best.at:
+			best, tie = q, best.active > q.at
+		default:
+			tie = q.active > best.at
+		}
+	}
+	if tie {
+		return nil
+	}
+	return best
+}
+
+// fits reports whether the message may be the next of the dump, or is another
+// copy of its last.
+func fits(q *request, f *fact) bool {
+	return f.seq == 0 && !q.closed || f.seq == q.next || q.answers > 0 && q.answerHash == f.hash && q.copies < 2
+}
+
+// unanswered reports whether the request that was message at has no answer yet.
+// One with the hash does not count.
+func (rs *requests) unanswered(at, hash uint64) bool {
+	for i := range rs {
+		if q := &rs[i]; q.at == at && at != 0 {
+			return q.answers == 0 && !q.closed && !q.silent && q.hash != hash
+		}
+	}
+	return false
+}
+
+// take accepts f as an answer to q, or as a further copy of the last answer.
+// promisc says that everything meant for the socket comes to it twice.
+func (q *request) take(f *fact, at uint64, promisc bool) Role {
+	copies := uint8(1)
+	if promisc {
+		copies = 2
+		if f.rules == linuxRules && f.flushes() && q.answers == 1 && !q.copied {
+			// The answer goes to the sender only, the notification that comes after
+			// it, with the same bytes, to everyone.
+			copies = 1
+		}
+	}
+	if q.answers > 0 && q.answerHash == f.hash && q.copies < copies {
+		q.copies++
+		q.active = at
+		return Twin
+	}
+	switch {
+	case q.closed:
+		return Unknown
+	case f.failed():
+		if q.answers > 0 {
+			return Unknown
+		}
+		q.closed = true
+	case f.dumps():
+		q.next = f.seq + 1
+		if f.seq == 0 {
+			q.next, q.closed = 2, true
+		}
+	case f.rules == linuxRules && f.flushes():
+		if q.answers == 2 {
+			return Unknown
+		}
+	case q.answers > 0:
+		return Unknown
+	}
+	q.answers = min(q.answers+1, 3)
+	q.answer, q.answerHash, q.copies, q.active = f.num, f.hash, 1, at
+	return Reply
+}
+
+// forget drops the requests whose answers, if they are lost, could be taken for
+// those to later ones: of processes that use one sequence number for all.
+func (rs *requests) forget(ps *processes) {
+	for i := range rs {
+		if q := &rs[i]; q.at != 0 && !ps.of(q.pid).varies {
+			*q = request{}
+		}
+	}
+}
