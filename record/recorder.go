@@ -1,0 +1,337 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// Batch is what one read of a Socket brought: messages in the order of its queue,
+// all read at one time. The slices are valid until the next read.
+type Batch interface {
+	Len() int
+	Message(i int) []byte
+	Time() time.Time
+}
+
+// Socket is what a Recorder reads. Package record/keysock has the real one.
+type Socket interface {
+	// Receive waits for messages. Messages that came before an error are in the
+	// Batch, which may be nil if there are none.
+	Receive() (Batch, error)
+	// TryReceive is Receive without waiting: the Batch may be empty. It works after
+	// Interrupt too.
+	TryReceive() (Batch, error)
+	// Interrupt makes Receive return an error now and later on. It may be called
+	// at any time from any goroutine.
+	Interrupt()
+	// Queue says how many bytes wait in the receive queue, and how many it holds.
+	// A limit of 0 means that this is not known.
+	Queue() (used, limit int)
+}
+
+// Recorder pumps messages from a socket into a capture. Set the fields, call Run,
+// and then Close. Send and Counts may be called at any time from any goroutine,
+// the functions in the fields are never called at the same time.
+type Recorder struct {
+	Socket Socket
+	Writer *Writer      // may be nil: nothing is written then
+	Codec  layers.Codec // of the messages
+
+	// Annotate completes a record: direction, process, comments. May be nil.
+	Annotate func(*Record)
+	// Keep says whether a record goes into the capture and to OnRecord. Numbers
+	// count the others too, so a capture shows where something was left out. May
+	// be nil.
+	Keep func(*Record) bool
+	// OnRecord gets every record kept, after it has been written. The record holds
+	// true bytes and is valid during the call. An error ends the recording. May be
+	// nil.
+	OnRecord func(*Record) error
+
+	// When to stop, if not 0: after so many records kept, when the capture has so
+	// many bytes, after so much time.
+	MaxRecords  uint64
+	MaxSize     int64
+	MaxDuration time.Duration
+
+	// SyncEvery is the interval at which what has been written is brought to the
+	// disk; 0 leaves that to Close.
+	SyncEvery time.Duration
+
+	mu      sync.Mutex
+	started time.Time
+	scratch Record   // the one in hand
+	records []Record // those of the batch, for OnRecord
+	near    bool     // the queue was nearly full
+	counts  Counts
+	full    bool // MaxRecords or MaxSize has been reached
+	err     error
+}
+
+// Counts is what a Recorder has done so far.
+type Counts struct {
+	Received uint64 // messages read from the socket
+	Sent     uint64 // messages recorded by Send
+	Kept     uint64 // records that Keep let through
+	Written  uint64 // records in the capture
+	Bytes    int64  // size of the capture
+	// NearlyFull is how often the receive queue was found nearly full, so that
+	// messages may have been lost: no system counts those.
+	NearlyFull uint64
+}
+
+// nearlyFull is the comment on the record after which messages may be missing.
+const nearlyFull = "receive queue was nearly full: messages may be lost here"
+
+// errEnough ends Run when there is enough.
+var errEnough = errors.New("enough recorded")
+
+// Run records until ctx is done, enough has been recorded or something fails. At
+// the end it empties the receive queue. It returns nil unless something failed;
+// the cause is wrapped (syscall.ENOSPC, syscall.EPIPE and so on). The capture
+// then ends after a whole record. Call Close in either case.
+func (r *Recorder) Run(ctx context.Context) error {
+	if r.MaxDuration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.MaxDuration)
+		defer cancel()
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ctx, r.Socket.Interrupt)
+	var syncing sync.WaitGroup
+	if r.Writer != nil && r.SyncEvery > 0 {
+		syncing.Add(1)
+		go func() {
+			defer syncing.Done()
+			r.sync(ctx, fail)
+		}()
+	}
+	defer func() {
+		stop() // the socket stays usable if there is merely enough
+		fail(nil)
+		syncing.Wait()
+	}()
+
+	r.mu.Lock()
+	if r.started.IsZero() {
+		r.started = time.Now()
+	}
+	err := r.flush() // so that who reads a pipe sees the header
+	r.mu.Unlock()
+	for err == nil && ctx.Err() == nil {
+		err = r.step(ctx)
+	}
+	if err == nil {
+		err = r.drain(ctx)
+	}
+	if cause := context.Cause(ctx); err == nil && errors.As(cause, new(*syncError)) {
+		err = cause
+	}
+	if err == errEnough {
+		err = nil
+	}
+	return err
+}
+
+// step records one batch.
+func (r *Recorder) step(ctx context.Context) error {
+	near := false
+	if used, limit := r.Socket.Queue(); limit > 0 && int64(used)*4 > int64(limit)*3 {
+		near = true
+	}
+	b, err := r.Socket.Receive()
+	if rerr := r.record(b, near); rerr != nil {
+		return rerr
+	}
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("reading the PF_KEY socket: %w", err)
+	}
+	return nil
+}
+
+// maxDrain bounds the emptying of the queue at the end: others may fill it as
+// fast as it is emptied.
+const maxDrain = time.Second
+
+// drain records what waits in the queue when the recording ends.
+func (r *Recorder) drain(ctx context.Context) error {
+	for deadline := time.Now().Add(maxDrain); time.Now().Before(deadline); {
+		b, err := r.Socket.TryReceive()
+		if rerr := r.record(b, false); rerr != nil {
+			return rerr
+		}
+		if err != nil || b == nil || b.Len() == 0 {
+			return nil // an error of a socket that is being left is of no interest
+		}
+	}
+	return nil
+}
+
+// syncError tells a failed sync from other reasons to stop.
+type syncError struct{ err error }
+
+func (e *syncError) Error() string { return "bringing the capture to the disk: " + e.err.Error() }
+func (e *syncError) Unwrap() error { return e.err }
+
+// sync brings the capture to the disk now and then.
+func (r *Recorder) sync(ctx context.Context, fail context.CancelCauseFunc) {
+	tick := time.NewTicker(r.SyncEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := r.Writer.Sync(); err != nil {
+				fail(&syncError{err})
+				return
+			}
+		}
+	}
+}
+
+// record records a batch with one write.
+func (r *Recorder) record(b Batch, near bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if near {
+		r.counts.NearlyFull++
+		r.near = true
+	}
+	if b == nil || b.Len() == 0 {
+		return nil
+	}
+	t := b.Time()
+	for i := range b.Len() {
+		if r.full {
+			break
+		}
+		msg := b.Message(i)
+		r.counts.Received++
+		r.scratch = Record{Time: t, Data: msg, OrigLen: len(msg)}
+		if err := r.add(&r.scratch); err != nil {
+			return err
+		}
+	}
+	return r.done()
+}
+
+// Send records a message of our own: do writes it to the socket and returns it,
+// as the methods of record/keysock do, and the error of writing, which becomes a
+// comment on the record and is returned. Its answer cannot get into the capture
+// before it. do must not call the Recorder.
+func (r *Recorder) Send(do func() (msg []byte, err error)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := time.Now()
+	msg, err := do()
+	if len(msg) == 0 || r.full {
+		return err
+	}
+	r.scratch = Record{Time: t, Dir: ToKernel, Data: msg, OrigLen: len(msg)}
+	if err != nil {
+		r.scratch.Comments = []string{"write failed: " + err.Error()}
+	}
+	r.counts.Sent++
+	rerr := r.add(&r.scratch)
+	if rerr == nil {
+		rerr = r.done()
+	}
+	if rerr == errEnough {
+		rerr = nil // Run will find that out
+	}
+	return errors.Join(err, rerr)
+}
+
+// add gives a message its number and takes it into the batch.
+func (r *Recorder) add(rec *Record) error {
+	if r.err != nil {
+		return r.err
+	}
+	rec.Number = r.counts.Received + r.counts.Sent
+	rec.Codec = r.Codec
+	if r.near {
+		rec.Comments = append(rec.Comments, nearlyFull)
+	}
+	if r.Annotate != nil {
+		r.Annotate(rec)
+	}
+	if r.Keep != nil && !r.Keep(rec) {
+		return nil
+	}
+	r.near = false // this record has the comment
+	r.counts.Kept++
+	if r.Writer != nil {
+		if r.err = r.Writer.Append(rec); r.err != nil {
+			return r.err
+		}
+	}
+	if r.OnRecord != nil {
+		r.records = append(r.records, *rec)
+	}
+	r.full = r.MaxRecords > 0 && r.counts.Kept >= r.MaxRecords ||
+		r.MaxSize > 0 && r.Writer != nil && r.Writer.Size() >= r.MaxSize
+	return nil
+}
+
+// done writes the batch and shows it.
+func (r *Recorder) done() error {
+	if err := r.flush(); err != nil {
+		r.records = r.records[:0]
+		return err
+	}
+	defer func() {
+		clear(r.records)
+		r.records = r.records[:0]
+	}()
+	for i := range r.records {
+		if err := r.OnRecord(&r.records[i]); err != nil {
+			r.err = err
+			return err
+		}
+	}
+	if r.full {
+		return errEnough
+	}
+	return nil
+}
+
+func (r *Recorder) flush() error {
+	if r.Writer == nil || r.err != nil {
+		return r.err
+	}
+	r.err = r.Writer.Flush()
+	return r.err
+}
+
+// Counts returns what has been done so far.
+func (r *Recorder) Counts() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.counts
+	if r.Writer != nil {
+		c.Written, c.Bytes = r.Writer.Records(), r.Writer.Size()
+	}
+	return c
+}
+
+// Close ends the capture with its statistics and closes it. What the kernel
+// dropped is not among them, because no system says.
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.Writer == nil {
+		return nil
+	}
+	s := Statistics{Start: r.started, End: time.Now(), Received: Count(r.counts.Received)}
+	if r.Keep != nil {
+		s.Accepted = Count(r.counts.Kept)
+	}
+	r.Writer.SetStatistics(s)
+	return r.Writer.Close()
+}
