@@ -1,0 +1,40 @@
+# make demo and make test are all the set-up there is: each installs what it
+# needs (as root, with apt; otherwise it names the packages).
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
+
+.PHONY: all build demo test race bench lint cross fuzz clean
+all: build
+
+build: pfkeycap
+
+# Static, because the sandbox runs the binary as the first process of a kernel.
+pfkeycap: $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/pfkeycap
+
+demo:
+	@sh .ci/need go user-mode-linux
+	@$(MAKE) --no-print-directory -s build
+	@./pfkeycap demo
+
+test:
+	@sh .ci/need go user-mode-linux tshark
+	PFKEYCAP_REQUIRE_KERNEL=1 PFKEYCAP_REQUIRE_TSHARK=1 CGO_ENABLED=0 $(GO) test ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint:
+	sh .ci/lint
+
+# The build for every other system, compiled with its tests.
+cross:
+	sh .ci/cross
+
+# Ten seconds for each law; FUZZTIME=10m for more.
+fuzz:
+	sh .ci/fuzz $(or $(FUZZTIME),10s)
+
+clean:
+	rm -f pfkeycap
