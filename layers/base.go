@@ -196,8 +196,25 @@ func (m *Base) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOp
 	return nil
 }
 
-// looksLikeMessage reports whether b could be a whole message in the given byte
-// order: the test for what an X_PROMISC header is followed by.
-func looksLikeMessage(b []byte, big bool) bool {
-	return len(b) >= BaseLen && b[0] == Version && int(get16(b[4:], big))*Word == len(b)
+// wraps reports whether the header is that of an X_PROMISC wrapper around a
+// message: whether another header with a sane length follows it. The outer length
+// may be 16 bytes too large (NetBSD's key_sendup).
+func (m *Base) wraps() bool {
+	b := m.Payload
+	if m.Type != PROMISC || len(b) < BaseLen {
+		return false
+	}
+	big := m.Codec.big()
+	n := int(get16(b[4:], big)) * Word
+	switch {
+	case n == len(b):
+		// KAME kernels answer a request of another version with a copy of it, and
+		// wrap the copy: what cannot be an extension is such a one.
+		first := int(get16(b, big)) * Word
+		return b[0] == Version || first == 0 || first > len(b)
+	case n > len(b): // the record is cut short, or this is a wrapper of such a length itself
+		room := int(m.Len)*Word - BaseLen
+		return b[0] == Version && (n == room || n == room-BaseLen)
+	}
+	return false
 }

@@ -87,14 +87,14 @@ func (d Dialect) table() *dialect {
 // dialect is the data of one system. It is filled in once at start and never
 // written again.
 type dialect struct {
-	name, title, source string
-	inet, inet6         uint16 // address families
-	saLen               bool   // sockaddrs begin with their length, and the family is one octet
-	srcID               bool   // a sockaddr_in6 ends with a u32 source id: 32 bytes
-	exts                []extDef
-	enums               [shape.NumEnums][]string
-	flags               [shape.NumEnums][]flagName
-	errno               []string
+	name, source string
+	inet, inet6  uint16 // address families
+	saLen        bool   // sockaddrs begin with their length, and the family is one octet
+	srcID        bool   // a sockaddr_in6 ends with a u32 source id: 32 bytes
+	exts         []extDef
+	enums        [shape.NumEnums][]string
+	flags        [shape.NumEnums][]flagName
+	errno        []string
 
 	byNumber []ext                     // by extension number
 	numberOf [shape.NumMeanings]uint16 // 0: the dialect has no such extension
@@ -112,12 +112,13 @@ type extDef struct {
 
 // ext is an extension as looked up while decoding.
 type ext struct {
-	meaning shape.Meaning
-	layout  layout
-	long    layout // of an extension with at least longSize bytes, where there are two
-	size    uint16 // bytes of the fixed part
-	longMin uint16 // 0: there is no long form
-	name    string
+	meaning  shape.Meaning
+	layout   layout
+	twoForms bool   // the bytes say which layout it is, see layoutFor
+	long     layout // of an extension with at least longMin bytes, where there are two
+	longMin  uint16 // 0: there is no long form
+	size     uint32 // bytes of the fixed part; of a number without a meaning more than any extension has
+	name     string
 }
 
 type flagName struct {
@@ -143,13 +144,17 @@ func init() {
 	for _, d := range dialects[1:] {
 		max := d.exts[len(d.exts)-1].number
 		d.byNumber = make([]ext, max+1)
+		for i := range d.byNumber {
+			d.byNumber[i].size = MaxMessage + 1
+		}
 		for _, e := range d.exts {
 			l := layoutOf(e.layout)
-			x := ext{meaning: e.meaning, layout: l, size: uint16(l.shape().Size), name: e.name}
+			x := ext{meaning: e.meaning, layout: l, size: uint32(l.shape().Size), name: e.name}
 			if l == layoutSadbSa2 { // the short form came first and is still used
 				x.long, x.longMin = layoutSadbSa2, uint16(l.shape().Size)
-				x.layout, x.size = layoutSadbSa, uint16(layoutSadbSa.shape().Size)
+				x.layout, x.size = layoutSadbSa, uint32(layoutSadbSa.shape().Size)
 			}
+			x.twoForms = x.longMin != 0 || l == layoutSadbSessionId
 			d.byNumber[e.number] = x
 			d.numberOf[e.meaning] = e.number
 		}

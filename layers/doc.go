@@ -28,7 +28,9 @@
 // value and place, for printing and comparing.
 //
 // Decoded layers alias the bytes they were decoded from. Key octets and other
-// secret bytes have the type [Secret], which prints only its length.
+// secret bytes have the type [Secret], which prints only its length, and gopacket's
+// String and LayerDump of a layer do not show them either. Packet.Dump is another
+// matter: it begins with all the bytes of the packet.
 package layers
 
 //go:generate go run ./internal/genshapes

@@ -2,10 +2,9 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// DragonFlyBSD (frozen KAME, ca. 2000 numbering): DragonFly BSD sys/net/pfkeyv2.h (frozen KAME numbering).
+// dragonFly is the KAME code of about 2000, with the numbers of that time.
 var dragonFly = dialect{
 	name:   "dragonfly",
-	title:  "DragonFlyBSD (frozen KAME, ca. 2000 numbering)",
 	source: "DragonFly BSD sys/net/pfkeyv2.h (frozen KAME numbering)",
 	inet:   2, inet6: 28,
 	saLen: true,

@@ -81,7 +81,7 @@ func (c *cursor) extension(h Header, e *ext) Extension {
 		x.decode(0, c.big, h.Contents)
 		return x
 	}
-	return newExtension(h, e.layoutFor(len(h.Contents)), c.big)
+	return newExtension(h, e.layoutFor(h.Contents, c.big), c.big)
 }
 
 // Extensions decodes a message into its header and extensions, for those who do
@@ -109,12 +109,6 @@ func (c Codec) Extensions(msg []byte) (base *Base, exts []Extension, rest *Malfo
 		rest = &Malformed{Rest: msg[cur.off:], Offset: cur.off, Reason: cur.reason}
 	}
 	return base, exts, rest
-}
-
-// wraps reports whether the header is that of an X_PROMISC wrapper around a
-// whole message.
-func (m *Base) wraps() bool {
-	return m.Type == PROMISC && looksLikeMessage(m.Payload, m.Codec.big())
 }
 
 // ErrNoCodec is the cause of an error about serializing something that has no
@@ -146,6 +140,9 @@ func serializeExtension(x Extension, b gopacket.SerializeBuffer, opts gopacket.S
 		id = e.layout
 		if sa, ok := x.(*SA); ok && e.longMin != 0 && sa.isLong(int(e.longMin)) {
 			id = e.long
+		}
+		if s, ok := x.(*SessionID); ok && isILP32(s.Contents, big) {
+			id = layoutSadbSessionIdIlp32
 		}
 	}
 	n := x.size(id)

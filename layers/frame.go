@@ -1,7 +1,9 @@
 package layers
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/google/gopacket"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -160,26 +162,26 @@ func (c *cursor) next() (h Header, e *ext) {
 		c.stop(rest)
 		return Header{}, nil
 	}
-	h.Len = get16(rest, c.big)
-	size := int(h.Len) * Word
-	if size > len(rest) {
-		c.reason = Overrun
-		return Header{}, nil
-	}
+	words, number := extHead(rest, c.big)
+	size := int(words) * Word
 	if size == 0 {
 		c.reason = ZeroLength
 		return Header{}, nil
 	}
+	if size > len(rest) {
+		c.reason = Overrun
+		return Header{}, nil
+	}
 	h.Contents = rest[:size:size]
 	h.Offset = uint32(c.off)
+	h.Len = uint16(words)
 	h.kind = kind(c.code)
 	c.off += size
-	number := int(get16(rest[2:], c.big))
-	if number >= len(c.exts) {
+	if int(number) >= len(c.exts) {
 		return h, nil
 	}
 	e = &c.exts[number]
-	if size < int(e.size) || e.meaning == shape.NoMeaning {
+	if size < int(e.size) {
 		return h, nil
 	}
 	h.kind |= kind(e.meaning) << 8
@@ -189,6 +191,15 @@ func (c *cursor) next() (h Header, e *ext) {
 		c.reason = KeyOverrun
 	}
 	return h, e
+}
+
+// extHead reads the length, in words, and the number of an extension with one load.
+func extHead(b []byte, big bool) (words, number uint32) {
+	v := binary.LittleEndian.Uint32(b)
+	if big {
+		v = bits.RotateLeft32(bits.ReverseBytes32(v), 16)
+	}
+	return v & 0xffff, v >> 16
 }
 
 // stop settles the reason at the end: none is left if no bytes are.
@@ -205,11 +216,31 @@ func (c *cursor) stop(rest []byte) {
 func keyOctets(bits uint16) int { return (int(bits) + 7) / 8 }
 
 // layoutFor chooses between the two forms of an extension that has two.
-func (e *ext) layoutFor(size int) layout {
-	if e.longMin != 0 && size >= int(e.longMin) {
-		return e.long
+func (e *ext) layoutFor(b []byte, big bool) layout {
+	if e.twoForms { // so that the compiler inlines the rest
+		return e.formOf(b, big)
 	}
 	return e.layout
+}
+
+func (e *ext) formOf(b []byte, big bool) layout {
+	switch {
+	case e.longMin != 0 && len(b) >= int(e.longMin):
+		return e.long
+	case e.layout == layoutSadbSessionId && isILP32(b, big):
+		return layoutSadbSessionIdIlp32
+	}
+	return e.layout
+}
+
+// isILP32 reports whether a sadb_session_id is that of a 32-bit process (i386, the
+// last 32-bit macOS), where 64-bit members are aligned to 4 octets: its values are
+// at 4 and 12 and the hole is at the end, else they are at 8 and 16 and the hole
+// comes first. The bytes decide: something stands at 4, where the others have their
+// hole, and nothing at 20. What has zeros in both reads as of a 64-bit process, and
+// so does what has zeros in neither.
+func isILP32(b []byte, big bool) bool {
+	return !big && len(b) >= 24 && !allZero(b[4:8]) && allZero(b[20:24])
 }
 
 // Unknown is an extension whose number the dialect does not have, or one that

@@ -2,10 +2,10 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// FreeBSD main (with inline IPsec offload, ESN): FreeBSD main (2025) sys/net/pfkeyv2.h and sys/netipsec/ipsec.h.
+// freeBSD is the netipsec of FreeBSD, with inline offload and ESN. FreeBSD 12 to 14
+// stop at extension 28.
 var freeBSD = dialect{
 	name:   "freebsd",
-	title:  "FreeBSD main (with inline IPsec offload, ESN)",
 	source: "FreeBSD main (2025) sys/net/pfkeyv2.h and sys/netipsec/ipsec.h",
 	inet:   2, inet6: 28,
 	saLen: true,

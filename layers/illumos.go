@@ -2,10 +2,9 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// illumos (with tcpsig / IKEv2 cookies): illumos usr/src/uts/common/net/pfkeyv2.h.
+// illumos is the keysock of illumos, with TCP signatures and IKEv2 cookies.
 var illumos = dialect{
 	name:   "illumos",
-	title:  "illumos (with tcpsig / IKEv2 cookies)",
 	source: "illumos usr/src/uts/common/net/pfkeyv2.h",
 	inet:   2, inet6: 26,
 	srcID: true,

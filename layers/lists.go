@@ -12,7 +12,8 @@ func (c Codec) NewAddress(t gopacket.LayerType, ap netip.AddrPort, prefixLen, pr
 	return &Address{Header: For(t), Proto: proto, PrefixLen: prefixLen, Sockaddr: c.sockaddrOf(ap)}
 }
 
-// NewKey makes KEY_AUTH or KEY_ENCRYPT from octets, which it keeps.
+// NewKey makes KEY_AUTH or KEY_ENCRYPT from octets, which it keeps. The number of
+// bits has 16 bits itself, so a key can have 8191 octets at most.
 func (c Codec) NewKey(t gopacket.LayerType, octets []byte) *Key {
 	return &Key{Header: For(t), Bits: uint16(len(octets) * 8), Octets: octets}
 }
@@ -145,6 +146,19 @@ func splitExtendedComb(list []byte) (one, rest []byte) {
 		return nil, list
 	}
 	return list[:n:n], list[n:]
+}
+
+// kmpIKEv2 is SADB_X_KMP_IKEV2 (illumos uts/common/net/pfkeyv2.h).
+const kmpIKEv2 = 3
+
+// Cookie64 returns the cookie of IKEv2 (Proto is 3), a number of 64 bits that
+// takes the place of Cookie and Reserved. x must have been decoded or have a
+// codec.
+func (x *KMCookie) Cookie64() uint64 {
+	if x.Codec().big() {
+		return uint64(x.Cookie)<<32 | uint64(x.Reserved)
+	}
+	return uint64(x.Reserved)<<32 | uint64(x.Cookie)
 }
 
 // identIsText tells the identity types whose data is text on every system that has

@@ -2,10 +2,9 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// XNU (macOS/iOS): XNU bsd/net/pfkeyv2.h.
+// macOS is the netkey of XNU. Algorithms 1 to 5 keep the private numbers of KAME.
 var macOS = dialect{
 	name:   "macos",
-	title:  "XNU (macOS/iOS)",
 	source: "XNU bsd/net/pfkeyv2.h",
 	inet:   2, inet6: 30,
 	saLen: true,

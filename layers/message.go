@@ -65,7 +65,13 @@ func (m *Message) LayerContents() []byte { return m.Contents }
 func (m *Message) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
 	m.present = [2]uint64{}
 	m.Extensions = m.Extensions[:0]
-	m.Inner, m.Rest, m.RestReason, m.Duplicate = nil, nil, Sound, false
+	m.Duplicate = false
+	if m.Inner != nil { // the branches cost less than clearing slices that are nil
+		m.Inner = nil
+	}
+	if m.RestReason != Sound {
+		m.Rest, m.RestReason = nil, Sound
+	}
 	if len(data) < BaseLen {
 		codec := m.Codec
 		m.Base = Base{Codec: codec}
@@ -100,7 +106,7 @@ func (m *Message) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error
 			continue
 		}
 		*word |= bit
-		m.slots.decodeSlot(h, e.layoutFor(len(h.Contents)), cur.big)
+		m.slots.decodeSlot(h, e.layoutFor(h.Contents, cur.big), cur.big)
 	}
 	if cur.reason != Sound {
 		return m.fail(data[cur.off:], cur.off, cur.reason)

@@ -2,10 +2,9 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// NetBSD 10 branch (pfkeyv2.h 1.34.2.1, 2023): NetBSD 10 sys/net/pfkeyv2.h 1.34.2.1.
+// netBSD is the netipsec of NetBSD.
 var netBSD = dialect{
 	name:   "netbsd",
-	title:  "NetBSD 10 branch (pfkeyv2.h 1.34.2.1, 2023)",
 	source: "NetBSD 10 sys/net/pfkeyv2.h 1.34.2.1",
 	inet:   2, inet6: 24,
 	saLen: true,

@@ -2,10 +2,10 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// OpenBSD-current (pfkeyv2.h 1.95, May 2024): OpenBSD sys/net/pfkeyv2.h 1.95 and netinet/ip_ipsp.h.
+// openBSD is the odd one out: its SA types are numbered otherwise, so are its
+// extensions above 16, and an address has no prefix length.
 var openBSD = dialect{
 	name:   "openbsd",
-	title:  "OpenBSD-current (pfkeyv2.h 1.95, May 2024)",
 	source: "OpenBSD sys/net/pfkeyv2.h 1.95 and netinet/ip_ipsp.h",
 	inet:   2, inet6: 24,
 	saLen: true,
@@ -52,11 +52,13 @@ var openBSD = dialect{
 		{40, "IFACE", shape.MIface, "sadb_x_iface"},
 	},
 	enums: [shape.NumEnums][]string{
-		shape.MsgType:   {0: "RESERVED", 1: "GETSPI", 2: "UPDATE", 3: "ADD", 4: "DELETE", 5: "GET", 6: "ACQUIRE", 7: "REGISTER", 8: "EXPIRE", 9: "FLUSH", 10: "DUMP", 11: "PROMISC", 12: "ADDFLOW", 13: "DELFLOW", 14: "GRPSPIS", 15: "ASKPOLICY", 16: "SPDDUMP"},
-		shape.SAType:    {0: "UNSPEC", 1: "AH", 2: "ESP", 3: "RSVP", 4: "OSPFV2", 5: "RIPV2", 6: "MIP", 7: "IPIP", 8: "TCPSIGNATURE", 9: "IPCOMP"},
-		shape.Auth:      {0: "NONE", 2: "MD5HMAC", 3: "SHA1HMAC", 5: "SHA2_256", 6: "SHA2_384", 7: "SHA2_512", 8: "RIPEMD160HMAC", 9: "AES128GMAC", 10: "AES192GMAC", 11: "AES256GMAC", 12: "CHACHA20POLY1305"},
-		shape.Encrypt:   {0: "NONE", 3: "3DESCBC", 6: "CAST", 7: "BLF", 11: "NULL", 12: "AES", 13: "AESCTR", 18: "AESGCM8", 19: "AESGCM12", 20: "AESGCM16", 21: "AESGMAC", 22: "CHACHA20POLY1305"},
-		shape.Comp:      {0: "NONE", 1: "OUI", 2: "DEFLATE"},
+		shape.MsgType: {0: "RESERVED", 1: "GETSPI", 2: "UPDATE", 3: "ADD", 4: "DELETE", 5: "GET", 6: "ACQUIRE", 7: "REGISTER", 8: "EXPIRE", 9: "FLUSH", 10: "DUMP", 11: "PROMISC", 12: "ADDFLOW", 13: "DELFLOW", 14: "GRPSPIS", 15: "ASKPOLICY", 16: "SPDDUMP"},
+		shape.SAType:  {0: "UNSPEC", 1: "AH", 2: "ESP", 3: "RSVP", 4: "OSPFV2", 5: "RIPV2", 6: "MIP", 7: "IPIP", 8: "TCPSIGNATURE", 9: "IPCOMP"},
+		// With the numbers that went out of use since 2010 and have no
+		// new meaning: auth 4, 249 and 250, encrypt 1, 2, 4, 5, 8 to 10 and 249, comp 3.
+		shape.Auth:      {0: "NONE", 2: "MD5HMAC", 3: "SHA1HMAC", 4: "DES", 5: "SHA2_256", 6: "SHA2_384", 7: "SHA2_512", 8: "RIPEMD160HMAC", 9: "AES128GMAC", 10: "AES192GMAC", 11: "AES256GMAC", 12: "CHACHA20POLY1305", 249: "MD5", 250: "SHA1"},
+		shape.Encrypt:   {0: "NONE", 1: "DES_IV64", 2: "DESCBC", 3: "3DESCBC", 4: "RC5", 5: "IDEA", 6: "CAST", 7: "BLF", 8: "3IDEA", 9: "DES_IV32", 10: "RC4", 11: "NULL", 12: "AES", 13: "AESCTR", 18: "AESGCM8", 19: "AESGCM12", 20: "AESGCM16", 21: "AESGMAC", 22: "CHACHA20POLY1305", 249: "SKIPJACK"},
+		shape.Comp:      {0: "NONE", 1: "OUI", 2: "DEFLATE", 3: "LZS"},
 		shape.State:     {0: "LARVAL", 1: "MATURE", 2: "DYING", 3: "DEAD"},
 		shape.IdentType: {0: "RESERVED", 1: "PREFIX", 2: "FQDN", 3: "USERFQDN", 4: "ASN1_DN"},
 		shape.FlowType:  {1: "USE", 2: "ACQUIRE", 3: "REQUIRE", 4: "BYPASS", 5: "DENY", 6: "DONTACQ"},
@@ -65,8 +67,11 @@ var openBSD = dialect{
 	flags: [shape.NumEnums][]flagName{
 		shape.SAFlags: {
 			{0x00000001, "PFS"},
+			{0x00000002, "HALFIV"}, // until 2010
 			{0x00000004, "TUNNEL"},
 			{0x00000008, "CHAINDEL"},
+			{0x00000080, "RANDOMPADDING"}, // until 2010
+			{0x00000100, "NOREPLAY"},      // until 2010
 			{0x00000200, "UDPENCAP"},
 			{0x00000400, "ESN"},
 		},

@@ -2,10 +2,9 @@ package layers
 
 import "github.com/pfkeycap/pfkeycap/layers/internal/shape"
 
-// RFC 2367 (July 1998) incl. appendices A-D: RFC 2367 (July 1998) with its appendices A to D.
+// rfc2367 has what RFC 2367 (July 1998) and its appendices A to D define.
 var rfc2367 = dialect{
 	name:   "rfc2367",
-	title:  "RFC 2367 (July 1998) incl. appendices A-D",
 	source: "RFC 2367 (July 1998) with its appendices A to D",
 	inet:   2, inet6: 10, // the RFC gives none: the values of the host it is read on, here Linux
 	exts: []extDef{

@@ -17,7 +17,7 @@ type Span struct {
 func (c Codec) AppendSecrets(dst []Span, msg []byte) []Span {
 	f := finders.Get().(*secretFinder)
 	f.spans = dst
-	c.Walk(msg, f)
+	c.walk(msg, f, true)
 	dst, f.spans = f.spans, nil
 	finders.Put(f)
 	return dst

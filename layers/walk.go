@@ -122,14 +122,18 @@ var (
 	fieldSAddrHex = &Field{Name: "saddr_hex", Order: shape.Bytes, Doc: "source address as octets"}
 	fieldDAddrHex = &Field{Name: "daddr_hex", Order: shape.Bytes, Doc: "destination address as octets"}
 	fieldElement  = &Field{Doc: "element of a list of numbers"}
+	fieldVOffset  = &Field{Name: "v_offset", Doc: "where the values begin, bytes: 4 in a 32-bit process"}
+	fieldCookie64 = &Field{Name: "cookie64", Doc: "cookie of IKEv2"}
 )
 
 // Walk visits every part of a message, the inner one of an X_PROMISC wrapper
 // too. It does not fail: what cannot be decoded is given to Malformed. It does
 // not allocate.
-func (c Codec) Walk(msg []byte, v Visitor) {
+func (c Codec) Walk(msg []byte, v Visitor) { c.walk(msg, v, false) }
+
+func (c Codec) walk(msg []byte, v Visitor, hiddenOnly bool) {
 	w := walkers.Get().(*walker)
-	*w = walker{c: c, big: c.big(), d: c.Dialect.table(), v: v}
+	*w = walker{c: c, big: c.big(), d: c.Dialect.table(), v: v, hiddenOnly: hiddenOnly}
 	w.message(msg, 0, 0)
 	*w = walker{} // the pool must not keep the message
 	walkers.Put(w)
@@ -170,6 +174,8 @@ type walker struct {
 	big bool
 	d   *dialect
 	v   Visitor
+
+	hiddenOnly bool // the visitor looks only at what is hidden, so members of structures can be left out
 
 	base   Base
 	head   Header // of the extension being visited
@@ -223,7 +229,7 @@ func (w *walker) message(msg []byte, off, depth int) {
 
 // extension visits a known extension that is long enough.
 func (w *walker) extension(e *ext) {
-	sh := e.layoutFor(len(w.ext)).shape()
+	sh := e.layoutFor(w.ext, w.big).shape()
 	b := w.ext
 	n := sh.Size
 	switch sh.Trailer {
@@ -236,10 +242,18 @@ func (w *walker) extension(e *ext) {
 		w.filter(sh)
 	case "sadb_session_id":
 		w.fields(sh, b, 0, 1)
-		w.v.Open(List, "v")
-		w.number(fieldElement, get64(b[8:], w.big), 8, 8)
-		w.number(fieldElement, get64(b[16:], w.big), 16, 8)
-		w.v.Close(List)
+		w.sessionID(8)
+	case "sadb_session_id@ilp32":
+		w.number(fieldVOffset, 4, 4, 0)
+		w.sessionID(4)
+		w.byteField(&sh.Fields[2], 20)
+	case "sadb_x_kmc":
+		if get32(b[4:], w.big) != kmpIKEv2 {
+			w.fields(sh, b, 0, len(sh.Fields))
+			break
+		}
+		w.fields(sh, b, 0, 1)
+		w.number(fieldCookie64, get64(b[8:], w.big), 8, 8)
 	case "sadb_x_ereg":
 		w.v.Open(List, "satypes")
 		for i := 4; i < len(b); i++ {
@@ -276,6 +290,14 @@ func (w *walker) extension(e *ext) {
 		n = w.text(n, w.length32(4), fieldTag, fieldTagHex)
 	}
 	w.tail(n)
+}
+
+// sessionID gives the two numbers of a sadb_session_id, which begin at offset at.
+func (w *walker) sessionID(at int) {
+	w.v.Open(List, "v")
+	w.number(fieldElement, get64(w.ext[at:], w.big), at, 8)
+	w.number(fieldElement, get64(w.ext[at+8:], w.big), at+8, 8)
+	w.v.Close(List)
 }
 
 // length32 reads a length of 32 bits, no more than that of the extension: an int
@@ -321,6 +343,9 @@ func (w *walker) tail(n int) {
 
 // fields gives the members of a structure that begins at offset at.
 func (w *walker) fields(sh *shape.Shape, b []byte, at, n int) {
+	if w.hiddenOnly {
+		return
+	}
 	for i := range sh.Fields[:n] {
 		f := &sh.Fields[i]
 		p := at + int(f.Off)
@@ -409,10 +434,7 @@ func (w *walker) resolve(e Enum, b []byte, at int, u uint64) Enum {
 		case shape.MSupportedComp:
 			return shape.Comp
 		}
-		if w.c.Dialect.isIPComp(w.base.SAType) {
-			return shape.Comp
-		}
-		return shape.Encrypt
+		return shape.Encrypt // to a REGISTER for IPCOMP too: it lists all ciphers
 	case shape.ProtoField:
 		switch w.m {
 		case shape.MFlowType:
@@ -604,6 +626,9 @@ func (w *walker) bitmaps(n int) int {
 // list visits count structures of one size.
 func (w *walker) list(name string, id layout, n, count int) int {
 	sh := id.shape()
+	if w.hiddenOnly {
+		return n + count*sh.Size
+	}
 	w.v.Open(List, name)
 	for range count {
 		w.v.Open(Item, "")

@@ -131,25 +131,26 @@ const (
 	layoutSadbXIfHwOffl         layout = 34 // struct sadb_x_if_hw_offl
 	layoutSadbXIpsecif          layout = 35 // struct sadb_x_ipsecif
 	layoutSadbSessionId         layout = 36 // struct sadb_session_id
-	layoutSadbSastat            layout = 37 // struct sadb_sastat
-	layoutSastat                layout = 38 // struct sastat
-	layoutSadbProtocol          layout = 39 // struct sadb_protocol
-	layoutSadbXUdpencap         layout = 40 // struct sadb_x_udpencap
-	layoutSadbXTag              layout = 41 // struct sadb_x_tag
-	layoutSadbXTap              layout = 42 // struct sadb_x_tap
-	layoutSadbXRdomain          layout = 43 // struct sadb_x_rdomain
-	layoutSadbXMtu              layout = 44 // struct sadb_x_mtu
-	layoutSadbXReplay           layout = 45 // struct sadb_x_replay
-	layoutSadbXCounter          layout = 46 // struct sadb_x_counter
-	layoutSadbXIface            layout = 47 // struct sadb_x_iface
-	layoutSadbXCred             layout = 48 // struct sadb_x_cred
-	layoutSadbXEreg             layout = 49 // struct sadb_x_ereg
-	layoutSadbXEcomb            layout = 50 // struct sadb_x_ecomb
-	layoutSadbXAlgdesc          layout = 51 // struct sadb_x_algdesc
-	layoutSadbXKmc              layout = 52 // struct sadb_x_kmc
-	layoutSadbXPair             layout = 53 // struct sadb_x_pair
-	layoutSadbXReplayCtr        layout = 54 // struct sadb_x_replay_ctr
-	layoutSadbXEdump            layout = 55 // struct sadb_x_edump
+	layoutSadbSessionIdIlp32    layout = 37 // struct sadb_session_id@ilp32
+	layoutSadbSastat            layout = 38 // struct sadb_sastat
+	layoutSastat                layout = 39 // struct sastat
+	layoutSadbProtocol          layout = 40 // struct sadb_protocol
+	layoutSadbXUdpencap         layout = 41 // struct sadb_x_udpencap
+	layoutSadbXTag              layout = 42 // struct sadb_x_tag
+	layoutSadbXTap              layout = 43 // struct sadb_x_tap
+	layoutSadbXRdomain          layout = 44 // struct sadb_x_rdomain
+	layoutSadbXMtu              layout = 45 // struct sadb_x_mtu
+	layoutSadbXReplay           layout = 46 // struct sadb_x_replay
+	layoutSadbXCounter          layout = 47 // struct sadb_x_counter
+	layoutSadbXIface            layout = 48 // struct sadb_x_iface
+	layoutSadbXCred             layout = 49 // struct sadb_x_cred
+	layoutSadbXEreg             layout = 50 // struct sadb_x_ereg
+	layoutSadbXEcomb            layout = 51 // struct sadb_x_ecomb
+	layoutSadbXAlgdesc          layout = 52 // struct sadb_x_algdesc
+	layoutSadbXKmc              layout = 53 // struct sadb_x_kmc
+	layoutSadbXPair             layout = 54 // struct sadb_x_pair
+	layoutSadbXReplayCtr        layout = 55 // struct sadb_x_replay_ctr
+	layoutSadbXEdump            layout = 56 // struct sadb_x_edump
 )
 
 // SA names a security association and says how it works (RFC 2367 2.3.1). macOS may append four more fields, 24 bytes in all.
@@ -1791,6 +1792,7 @@ func (x *IPsecIf) String() string { return extensionString(x) }
 // SessionID identifies a socket session.
 //
 // Layout: struct sadb_session_id, 24 bytes before what follows (XNU bsd/net/pfkeyv2.h).
+// Layout: struct sadb_session_id@ilp32, 24 bytes before what follows (XNU bsd/net/pfkeyv2.h, compiled for i386).
 type SessionID struct {
 	Header
 	Pad  [4]byte
@@ -1800,25 +1802,47 @@ type SessionID struct {
 }
 
 func (x *SessionID) decode(id layout, big bool, b []byte) {
-	_ = b[23]
-	x.Pad = [4]byte(b[4:8])
-	x.V0 = get64(b[8:], big)
-	x.V1 = get64(b[16:], big)
-	x.Tail = b[24:len(b):len(b)]
+	switch id {
+	case layoutSadbSessionId:
+		_ = b[23]
+		x.Pad = [4]byte(b[4:8])
+		x.V0 = get64(b[8:], big)
+		x.V1 = get64(b[16:], big)
+		x.Tail = b[24:len(b):len(b)]
+	case layoutSadbSessionIdIlp32:
+		_ = b[23]
+		x.Pad = [4]byte(b[20:24])
+		x.V0 = get64(b[4:], big)
+		x.V1 = get64(b[12:], big)
+		x.Tail = b[24:len(b):len(b)]
+	}
 }
 
 func (x *SessionID) encode(id layout, big bool, dst []byte) []byte {
-	var b [24]byte
-	copy(b[4:8], x.Pad[:])
-	put64(b[8:], big, x.V0)
-	put64(b[16:], big, x.V1)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	switch id {
+	case layoutSadbSessionId:
+		var b [24]byte
+		copy(b[4:8], x.Pad[:])
+		put64(b[8:], big, x.V0)
+		put64(b[16:], big, x.V1)
+		dst = append(dst, b[4:]...)
+		return append(dst, x.Tail...)
+	case layoutSadbSessionIdIlp32:
+		var b [24]byte
+		copy(b[20:24], x.Pad[:])
+		put64(b[4:], big, x.V0)
+		put64(b[12:], big, x.V1)
+		dst = append(dst, b[4:]...)
+		return append(dst, x.Tail...)
+	}
+	return dst
 }
 
 func (x *SessionID) size(id layout) int {
 	switch id {
 	case layoutSadbSessionId:
+		return 24 + len(x.Tail)
+	case layoutSadbSessionIdIlp32:
 		return 24 + len(x.Tail)
 	}
 	return 0
@@ -2886,7 +2910,7 @@ func newExtension(h Header, id layout, big bool) Extension {
 		x := &IPsecIf{Header: h}
 		x.decode(id, big, h.Contents)
 		return x
-	case layoutSadbSessionId:
+	case layoutSadbSessionId, layoutSadbSessionIdIlp32:
 		x := &SessionID{Header: h}
 		x.decode(id, big, h.Contents)
 		return x

@@ -34,8 +34,15 @@ func Names() []Name {
 		{"pad", "sadb_session_id", "_pad", "octets that align what follows"},
 		{"natt_port", "sadb_sa_2", "sadb_sa_natt_port", "and its three successors: the prefix is that of sadb_sa"},
 
+		// Members that a newer or a private header gives a name.
+		{"alwaysexpire", "sadb_x_sa2", "sadb_x_sa2_reserved1", "macOS"},
+		{"flags", "sadb_x_sa2", "sadb_x_sa2_reserved2", "macOS"},
+		{"flags", "sadb_x_policy", "sadb_x_policy_reserved", "NetBSD, from version 10"},
+
 		// Arrays and texts.
 		{"v", "sadb_session_id", "sadb_session_id_v", "two numbers"},
+		{"v_offset", "sadb_session_id", "", "where they begin, if that is 4, as in a 32-bit process, and not 8"},
+		{"cookie64", "sadb_x_kmc", "sadb_x_kmc_cookie64", "illumos, in place of cookie and reserved if proto is IKEV2"},
 		{"satypes", "sadb_x_ereg", "sadb_x_ereg_satypes", "the octets up to the end of the extension"},
 		{"satypes_names", "sadb_x_ereg", "", "their names"},
 		{"internal_if_hex", "sadb_x_ipsecif", "sadb_x_ipsecif_internal_if", "in place of internal_if if it is not text that zeros follow; so for outgoing_if, ipsec_if and if"},

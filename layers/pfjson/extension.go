@@ -164,10 +164,12 @@ func (p *parser) structure(o *object, sh *shape.Shape, start int) {
 	case "sadb_x_filter":
 		p.filter(o, sh, start)
 	case "sadb_session_id":
-		p.fields(o, sh.Fields[:1], start)
 		p.sessionID(o, start)
 	default:
 		p.fields(o, sh.Fields, start)
+		if sh.Name == "sadb_x_kmc" {
+			p.cookie64(o, start)
+		}
 	}
 	switch sh.Trailer {
 	case shape.Sockaddr:
@@ -389,15 +391,39 @@ func (p *parser) saTypes(o *object) {
 	}
 }
 
-// sessionID writes the two numbers of macOS' sadb_session_id.
+// cookie64 writes the cookie of IKEv2, which takes two words of illumos' sadb_x_kmc.
+func (p *parser) cookie64(o *object, start int) {
+	v, n := o.uint("cookie64", 8)
+	if n == nil {
+		return
+	}
+	if o.has("cookie") || o.has("reserved") {
+		p.fail(n, errors.New("cookie64 beside cookie or reserved: want one of them"))
+		return
+	}
+	p.put(start+8, 8, false, v)
+}
+
+// sessionID writes the two numbers of macOS' sadb_session_id and its hole, which
+// comes before them or, in a 32-bit process, after them.
 func (p *parser) sessionID(o *object, start int) {
+	hole, values := start+4, start+8
+	if v, n := o.uint("v_offset", 1); v == 4 {
+		hole, values = start+20, start+4
+	} else if n != nil && v != 8 {
+		p.fail(n, fmt.Errorf("%d: want 4, as in a 32-bit process, or 8", v))
+		return
+	}
+	if b, n := o.octets("pad"); n != nil && p.exactly(n, b, 4) {
+		copy(p.out[hole:], b)
+	}
 	list, n := o.array("v")
 	if n != nil && len(list) != 2 {
 		p.fail(n, fmt.Errorf("%d numbers where there are 2", len(list)))
 		return
 	}
 	for i, k := range list {
-		p.put(start+8+8*i, 8, false, p.uint(k, 8))
+		p.put(values+8*i, 8, false, p.uint(k, 8))
 	}
 }
 

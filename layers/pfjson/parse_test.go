@@ -87,6 +87,9 @@ func TestParseWritten(t *testing.T) {
 		{"filter", "linux", "little", add + `{"name":"FILTER","saddr":"10.0.0.0","splen":8}]`,
 			head(7) + "05001a00 0a000000" + strings.Repeat("00", 28) + "0200 08 00"},
 		{"session", "macos", "little", `"msg":{"type":5},"ext":[{"name":"SESSION_ID","v":[1,2]}]`, "02050000 05000000 0000000000000000 03001400 00000000 0100000000000000 0200000000000000"},
+		{"session of a 32-bit process", "macos", "little", `"msg":{"type":5},"ext":[{"name":"SESSION_ID","v_offset":4,"v":[1,2]}]`, "02050000 05000000 0000000000000000 03001400 0100000000000000 0200000000000000 00000000"},
+		{"hole of a session", "macos", "little", `"msg":{"type":5},"ext":[{"name":"SESSION_ID","v_offset":8,"pad":"01020304","v":[1,2]}]`, "02050000 05000000 0000000000000000 03001400 01020304 0100000000000000 0200000000000000"},
+		{"cookie of IKEv2", "illumos", "big", `"msg":{"type":5},"ext":[{"name":"KM_COOKIE","proto_name":"IKEV2","cookie64":"0x1122334455667788"}]`, "02050000 00040000 0000000000000000 00020013 00000003 1122334455667788"},
 		{"statistics", "macos", "little", `"msg":{"type":23},"ext":[{"name":"SASTAT","dir_name":"INBOUND","list":[{"spi":"0x00000007","created":8,"lft_c":{"bytes":9}}]}]`,
 			"02170000 09000000 0000000000000000 07001500 01000000 00000000 01000000 00000007 08000000 04000200 00000000 0900000000000000 0000000000000000 0000000000000000"},
 		{"interfaces", "macos", "little", `"msg":{"type":5},"ext":[{"name":"IPSECIF","internal_if":"en0","outgoing_if_hex":"` + strings.Repeat("ab", 24) + `"}]`,
@@ -229,6 +232,8 @@ func TestParseErrors(t *testing.T) {
 		{"inner in no wrapper", `"msg":{"type":3},"inner":{"msg":{"type":3}}`, "inner", "no X_PROMISC"},
 		{"inner and ext", `"msg":{"type":11},"ext":[{"name":"SA"}],"inner":{"msg":{"type":3}}`, "ext", "beside inner"},
 		{"no right len", `"msg":{"type":3},"rest":"01"`, "msg", "17 bytes has no right len"},
+		{"values elsewhere", `"msg":{"type":5},"ext":[{"name":"SESSION_ID","v_offset":6,"v":[1,2]}]`, "ext[0](SESSION_ID).v_offset", "want 4"},
+		{"two cookies", `"msg":{"type":5},"ext":[{"name":"KM_COOKIE","cookie":1,"cookie64":1}]`, "ext[0](KM_COOKIE).cookie64", "want one of them"},
 		{"too few numbers", `"msg":{"type":5},"ext":[{"name":"SESSION_ID","v":[1]}]`, "ext[0](SESSION_ID).v", "1 numbers where there are 2"},
 		{"names and numbers", `"msg":{"type":7},"ext":[{"name":"EREG","satypes":[2,3],"satypes_names":["AH"]}]`, "ext[0](EREG).satypes_names", "1 names of 2"},
 		{"contradicting names", `"msg":{"type":7},"ext":[{"name":"EREG","satypes":[2,3],"satypes_names":["AH","AH"]}]`, "ext[0](EREG).satypes_names[1]", "not the name of 3"},
@@ -261,7 +266,7 @@ func TestParseErrors(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dialect := "linux"
 			switch {
-			case strings.Contains(test.members, `"EPROP"`), strings.Contains(test.members, `"EREG"`):
+			case strings.Contains(test.members, `"EPROP"`), strings.Contains(test.members, `"EREG"`), strings.Contains(test.members, `"KM_COOKIE"`):
 				dialect = "illumos"
 			case strings.Contains(test.members, `"SESSION_ID"`), strings.Contains(test.members, `"IPSECIF"`):
 				dialect = "macos"

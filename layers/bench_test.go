@@ -1,0 +1,379 @@
+package layers_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"testing"
+
+	"github.com/google/gopacket"
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// The benchmarks decode four kinds of messages in turn. Only ratios between
+// benchmarks of one run mean anything; the plain parser and gopacket's own TCP
+// path (tcp_bench_test.go) are what to compare with.
+
+// benchKinds makes an ADD of 216 bytes, an ACQUIRE of 232, a REGISTER of 152
+// and an SPDDUMP of 224.
+func benchKinds(tb testing.TB) map[string][]byte {
+	c := linuxLE
+	v4 := netip.MustParseAddrPort
+	src := c.NewAddress(layers.LayerTypeAddressSrc, v4("10.0.0.1:0"), 32, 0)
+	dst := c.NewAddress(layers.LayerTypeAddressDst, v4("10.0.0.2:0"), 32, 0)
+	hard := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeHard), AddTime: 3600, Bytes: 1 << 30}
+	soft := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeSoft), AddTime: 3000, Bytes: 1 << 29}
+	current := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeCurrent), AddTime: 1777629600}
+	comb := c.AppendComb(nil, layers.Comb{Auth: 3, Encrypt: 12, AuthMinBits: 160, AuthMaxBits: 160, EncryptMinBits: 128, EncryptMaxBits: 256, HardAddTime: 86400})
+	comb = c.AppendComb(comb, layers.Comb{Auth: 5, Encrypt: 12, AuthMinBits: 256, AuthMaxBits: 256, EncryptMinBits: 128, EncryptMaxBits: 256, HardAddTime: 86400})
+	var auth, enc []byte
+	for i := range uint8(7) {
+		auth = c.AppendAlg(auth, layers.Alg{ID: 2 + i, MinBits: 160, MaxBits: 160})
+	}
+	for i := range uint8(8) {
+		enc = c.AppendAlg(enc, layers.Alg{ID: 2 + i, IVLen: 8, MinBits: 128, MaxBits: 256})
+	}
+	request := c.AppendRequest(nil, layers.Request{Proto: 50, Mode: 2, Level: 3, ReqID: 16385,
+		Sockaddrs: c.AppendPair(nil, v4("192.0.2.1:0"), v4("192.0.2.2:0"))})
+	return map[string][]byte{
+		"ADD": encode(tb, c, &layers.Base{Type: layers.ADD, SAType: 3, Seq: 9, PID: 412},
+			&layers.SA{SPI: 0x1234, Replay: 32, State: 1, Auth: 3, Encrypt: 12}, hard, soft, src, dst,
+			c.NewKey(layers.LayerTypeKeyAuth, make([]byte, 20)), c.NewKey(layers.LayerTypeKeyEncrypt, make([]byte, 16)),
+			&layers.SA2{Mode: 1, ReqID: 7}),
+		"ACQUIRE": encode(tb, c, &layers.Base{Type: layers.ACQUIRE, SAType: 3, Seq: 1}, src, dst,
+			&layers.Policy{Type: 2, Dir: 2, ID: 9}, &layers.Proposal{Replay: 32, List: comb}),
+		"REGISTER": encode(tb, c, &layers.Base{Type: layers.REGISTER, SAType: 3, Seq: 2, PID: 412},
+			&layers.Supported{Header: layers.For(layers.LayerTypeSupportedAuth), List: auth},
+			&layers.Supported{Header: layers.For(layers.LayerTypeSupportedEncrypt), List: enc}),
+		"SPDDUMP": encode(tb, c, &layers.Base{Type: layers.SPDDUMP, Seq: 1, PID: 412}, src, dst, hard, soft, current,
+			&layers.Policy{Type: 2, Dir: 2, ID: 9, List: request}),
+	}
+}
+
+func benchMix(tb testing.TB) [][]byte {
+	kinds := benchKinds(tb)
+	return [][]byte{kinds["ADD"], kinds["ACQUIRE"], kinds["REGISTER"], kinds["SPDDUMP"]}
+}
+
+func TestBenchKindSizes(t *testing.T) {
+	kinds := benchKinds(t)
+	for name, want := range map[string]int{"ADD": 216, "ACQUIRE": 232, "REGISTER": 152, "SPDDUMP": 224} {
+		if got := len(kinds[name]); got != want {
+			t.Errorf("%s: %d bytes, want %d", name, got, want)
+		}
+	}
+}
+
+// plainMessage and its decode are what one would write by hand for the
+// extensions of the benchmark, to copy the same fields in the same way.
+type plainMessage struct {
+	version, typ, errno, satype uint8
+	len, reserved               uint16
+	seq, pid                    uint32
+
+	present uint32
+	exts    []plainExt
+
+	sa struct {
+		spi                          uint32
+		replay, state, auth, encrypt uint8
+		flags                        uint32
+		tail                         []byte
+	}
+	life [3]struct {
+		allocations             uint32
+		bytes, addtime, usetime uint64
+		tail                    []byte
+	}
+	addr [3]struct {
+		proto, prefixlen uint8
+		reserved         uint16
+		sockaddr         []byte
+	}
+	key [2]struct {
+		bits, reserved uint16
+		octets         []byte
+	}
+	supported [2]struct {
+		reserved uint32
+		list     []byte
+	}
+	prop struct {
+		replay   uint8
+		reserved [3]byte
+		list     []byte
+	}
+	policy struct {
+		typ           uint16
+		dir, reserved uint8
+		id, priority  uint32
+		list          []byte
+	}
+	sa2 struct {
+		mode, reserved1 uint8
+		reserved2       uint16
+		sequence, reqid uint32
+		tail            []byte
+	}
+}
+
+type plainExt struct {
+	bytes []byte
+	off   uint32
+	typ   uint16
+}
+
+func (m *plainMessage) u16(b []byte, big bool) uint16 {
+	v := binary.LittleEndian.Uint16(b)
+	if big {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+func (m *plainMessage) u32(b []byte, big bool) uint32 {
+	v := binary.LittleEndian.Uint32(b)
+	if big {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
+
+func (m *plainMessage) u64(b []byte, big bool) uint64 {
+	v := binary.LittleEndian.Uint64(b)
+	if big {
+		v = bits.ReverseBytes64(v)
+	}
+	return v
+}
+
+func (m *plainMessage) decode(b []byte, big bool) bool {
+	if len(b) < 16 {
+		return false
+	}
+	m.version, m.typ, m.errno, m.satype = b[0], b[1], b[2], b[3]
+	m.len, m.reserved = m.u16(b[4:], big), m.u16(b[6:], big)
+	m.seq, m.pid = m.u32(b[8:], big), m.u32(b[12:], big)
+	m.present, m.exts = 0, m.exts[:0]
+	for off := 16; off < len(b); {
+		rest := b[off:]
+		if len(rest) < 4 {
+			return false
+		}
+		n := int(m.u16(rest, big)) * 8
+		if n == 0 || n > len(rest) {
+			return false
+		}
+		e, typ := rest[:n:n], m.u16(rest[2:], big)
+		m.exts = append(m.exts, plainExt{e, uint32(off), typ})
+		off += n
+		if typ >= 32 {
+			continue
+		}
+		if m.present&(1<<typ) != 0 {
+			continue
+		}
+		m.present |= 1 << typ
+		switch typ {
+		case 1:
+			if n < 16 {
+				return false
+			}
+			x := &m.sa
+			x.spi = bits.ReverseBytes32(binary.LittleEndian.Uint32(e[4:]))
+			x.replay, x.state, x.auth, x.encrypt = e[8], e[9], e[10], e[11]
+			x.flags, x.tail = m.u32(e[12:], big), e[16:]
+		case 2, 3, 4:
+			if n < 32 {
+				return false
+			}
+			x := &m.life[typ-2]
+			x.allocations = m.u32(e[4:], big)
+			x.bytes, x.addtime, x.usetime = m.u64(e[8:], big), m.u64(e[16:], big), m.u64(e[24:], big)
+			x.tail = e[32:]
+		case 5, 6, 7:
+			x := &m.addr[typ-5]
+			x.proto, x.prefixlen, x.reserved, x.sockaddr = e[4], e[5], m.u16(e[6:], big), e[8:]
+		case 8, 9:
+			x := &m.key[typ-8]
+			x.bits, x.reserved, x.octets = m.u16(e[4:], big), m.u16(e[6:], big), e[8:]
+			if int(x.bits+7)/8 > len(x.octets) {
+				return false
+			}
+		case 13:
+			m.prop.replay, m.prop.reserved, m.prop.list = e[4], [3]byte(e[5:8]), e[8:]
+		case 14, 15:
+			x := &m.supported[typ-14]
+			x.reserved, x.list = m.u32(e[4:], big), e[8:]
+		case 18:
+			if n < 16 {
+				return false
+			}
+			x := &m.policy
+			x.typ, x.dir, x.reserved = m.u16(e[4:], big), e[6], e[7]
+			x.id, x.priority, x.list = m.u32(e[8:], big), m.u32(e[12:], big), e[16:]
+		case 19:
+			if n < 16 {
+				return false
+			}
+			x := &m.sa2
+			x.mode, x.reserved1, x.reserved2 = e[4], e[5], m.u16(e[6:], big)
+			x.sequence, x.reqid, x.tail = m.u32(e[8:], big), m.u32(e[12:], big), e[16:]
+		}
+	}
+	return true
+}
+
+func BenchmarkDecode(b *testing.B) {
+	mix := benchMix(b)
+	run := func(name string, f func(data []byte)) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, data := range mix {
+					f(data)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(mix)), "ns/msg")
+		})
+	}
+	var plain plainMessage
+	run("Plain", func(data []byte) {
+		if !plain.decode(data, false) {
+			b.Fatal("plain parser refused a message")
+		}
+	})
+	flat := layers.Message{Base: layers.Base{Codec: linuxLE}}
+	run("Flat", func(data []byte) {
+		if err := flat.DecodeFromBytes(data, nil); err != nil {
+			b.Fatal(err)
+		}
+	})
+	var decoded []gopacket.LayerType
+	parser := gopacket.NewDecodingLayerParser(layers.LayerTypeMessage)
+	parser.SetDecodingLayerContainer(gopacket.DecodingLayerSparse(nil))
+	parser.AddDecodingLayer(&flat)
+	run("ParserSparse", func(data []byte) {
+		if err := parser.DecodeLayers(data, &decoded); err != nil {
+			b.Fatal(err)
+		}
+	})
+	run("Extensions", func(data []byte) {
+		if _, _, rest := linuxLE.Extensions(data); rest != nil {
+			b.Fatal(rest)
+		}
+	})
+	noCopy := gopacket.DecodeOptions{NoCopy: true}
+	run("NewPacket", func(data []byte) {
+		if p := gopacket.NewPacket(data, linuxLE, noCopy); p.ErrorLayer() != nil {
+			b.Fatal(p.ErrorLayer())
+		}
+	})
+	var spans []layers.Span
+	run("Secrets", func(data []byte) { spans = linuxLE.AppendSecrets(spans[:0], data) })
+}
+
+// BenchmarkHostile decodes 64 KiB of the shortest unknown extensions.
+func BenchmarkHostile(b *testing.B) {
+	data := hostile(linuxLE, 64<<10)
+	b.Run("Flat", func(b *testing.B) {
+		m := layers.Message{Base: layers.Base{Codec: linuxLE}}
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := m.DecodeFromBytes(data, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("NewPacket", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			gopacket.NewPacket(data, linuxLE, gopacket.NoCopy)
+		}
+	})
+}
+
+// plainADD appends the bytes of the benchmark's ADD as one would by hand.
+func plainADD(b []byte) []byte {
+	le := binary.LittleEndian
+	ext := func(words, number uint16) {
+		b = le.AppendUint16(b, words)
+		b = le.AppendUint16(b, number)
+	}
+	b = append(b, 2, 3, 0, 3)
+	b = le.AppendUint16(b, 27)
+	b = le.AppendUint16(b, 0)
+	b = le.AppendUint32(b, 9)
+	b = le.AppendUint32(b, 412)
+	ext(2, 1)
+	b = binary.BigEndian.AppendUint32(b, 0x1234)
+	b = append(b, 32, 1, 3, 12)
+	b = le.AppendUint32(b, 0)
+	lifetime := func(number uint16, bytes, addtime uint64) {
+		ext(4, number)
+		b = le.AppendUint32(b, 0)
+		b = le.AppendUint64(b, bytes)
+		b = le.AppendUint64(b, addtime)
+		b = le.AppendUint64(b, 0)
+	}
+	lifetime(3, 1<<30, 3600)
+	lifetime(4, 1<<29, 3000)
+	address := func(number uint16, last byte) {
+		ext(3, number)
+		b = append(b, 0, 32, 0, 0)
+		b = le.AppendUint16(b, 2)
+		b = append(b, 0, 0, 10, 0, 0, last, 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	address(5, 1)
+	address(6, 2)
+	var key [24]byte
+	ext(4, 8)
+	b = le.AppendUint16(b, 160)
+	b = append(b, 0, 0)
+	b = append(b, key[:24]...)
+	ext(3, 9)
+	b = le.AppendUint16(b, 128)
+	b = append(b, 0, 0)
+	b = append(b, key[:16]...)
+	ext(2, 19)
+	b = append(b, 1, 0, 0, 0)
+	b = le.AppendUint32(b, 0)
+	return le.AppendUint32(b, 7)
+}
+
+func TestPlainADD(t *testing.T) {
+	if got, want := plainADD(nil), benchKinds(t)["ADD"]; !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
+	}
+}
+
+// BenchmarkSerialize writes the ADD.
+func BenchmarkSerialize(b *testing.B) {
+	_, ls := packetLayers(b, linuxLE, benchKinds(b)["ADD"])
+	fix := gopacket.SerializeOptions{FixLengths: true}
+	b.Run("Plain", func(b *testing.B) {
+		b.ReportAllocs()
+		var buf []byte
+		for b.Loop() {
+			buf = plainADD(buf[:0])
+		}
+	})
+	b.Run("Reused", func(b *testing.B) {
+		b.ReportAllocs()
+		buf := gopacket.NewSerializeBuffer()
+		for b.Loop() {
+			if err := linuxLE.Serialize(buf, fix, ls...); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("New", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := linuxLE.Serialize(gopacket.NewSerializeBufferExpectedSize(512, 0), fix, ls...); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
