@@ -1,0 +1,92 @@
+package replay
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// bindingKind is a kind of value that a kernel chooses and later messages name.
+type bindingKind uint8
+
+const (
+	bindSPI bindingKind = iota + 1
+	bindPolicyID
+	bindSeq // of an ACQUIRE
+	bindReqID
+)
+
+var bindingNames = [...]string{bindSPI: "spi", bindPolicyID: "policy-id", bindSeq: "acquire-seq", bindReqID: "reqid"}
+
+// maxManualReqID is the greatest request id that a policy can ask for; the kernel
+// chooses greater ones itself (Linux include/uapi/linux/ipsec.h,
+// IPSEC_MANUAL_REQID_MAX).
+const maxManualReqID = 0x3fff
+
+// boundValue is a value that the recorded kernel chose. An SPI belongs to an SA
+// type and a destination, other values to the kernel.
+type boundValue struct {
+	kind   bindingKind
+	satype uint8
+	dst    netip.Addr
+	value  uint32
+}
+
+// Binding says which value of the target stands for one of the recorded kernel's
+// from then on. It is made when an answer has another value than the recorded one.
+type Binding struct {
+	Kind     string `json:"kind"` // spi, policy-id, acquire-seq or reqid
+	Recorded uint32 `json:"recorded"`
+	Target   uint32 `json:"target"`
+	Record   uint64 `json:"record"` // number of the recorded message that has the value
+}
+
+// String shows the binding on one line.
+func (b Binding) String() string {
+	if b.Kind == bindingNames[bindSPI] {
+		return fmt.Sprintf("%s 0x%08x is 0x%08x on the target (#%d)", b.Kind, b.Recorded, b.Target, b.Record)
+	}
+	return fmt.Sprintf("%s %d is %d on the target (#%d)", b.Kind, b.Recorded, b.Target, b.Record)
+}
+
+// bindings translates values of the recorded kernel into the target's. The other
+// way round no value stands for two.
+type bindings struct {
+	to   map[boundValue]uint32
+	from map[boundValue]uint32 // with the target's value
+	list []Binding
+}
+
+// target returns the target's value for one of the recorded kernel's.
+func (b *bindings) target(v boundValue) uint32 {
+	if t, ok := b.to[v]; ok {
+		return t
+	}
+	return v.value
+}
+
+// holds reports whether the target's value is the one that v is bound to.
+func (b *bindings) holds(v boundValue, target uint32) bool {
+	t, ok := b.to[v]
+	return ok && t == target
+}
+
+// bind notes that target stands for v, and reports whether it does: a value that
+// stands for another one already cannot.
+func (b *bindings) bind(v boundValue, target uint32, record uint64) bool {
+	if t, ok := b.to[v]; ok {
+		return t == target
+	}
+	back := v
+	back.value = target
+	if r, ok := b.from[back]; ok {
+		return r == v.value
+	}
+	if b.to == nil {
+		b.to, b.from = map[boundValue]uint32{}, map[boundValue]uint32{}
+	}
+	b.to[v], b.from[back] = target, v.value
+	if v.value != target {
+		b.list = append(b.list, Binding{bindingNames[v.kind], v.value, target, record})
+	}
+	return true
+}

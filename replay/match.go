@@ -1,0 +1,308 @@
+package replay
+
+import (
+	"fmt"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// runner compares what a target answers with what was recorded. Its state is what
+// one run has learned.
+type runner struct {
+	codec    layers.Codec // of the target
+	bound    bindings
+	cmp      comparer
+	msg      layers.Message
+	request  layers.Message
+	late     map[saID]string // SAs that the target itself let expire
+	acquires map[saID][]acquired
+	report   *Report
+}
+
+// acquired is an ACQUIRE of the recorded kernel.
+type acquired struct {
+	seq    uint32
+	record uint64
+}
+
+func (r *runner) decode(b []byte) *layers.Message {
+	r.msg.Codec = r.codec
+	_ = r.msg.DecodeFromBytes(b, nil)
+	return &r.msg
+}
+
+// belongs reports whether a message that came on the socket of a request answers
+// it. Kernels copy type and process into their answers; Linux answers SPDSETIDX as
+// SPDADD, and tells of a MIGRATE with process and sequence number 0.
+func belongs(s *Step, sent, m *layers.Message) bool {
+	if m.Contents == nil {
+		return false
+	}
+	if m.Type == layers.MIGRATE && s.typ == layers.MIGRATE && m.PID == 0 && m.Seq == 0 {
+		return true
+	}
+	return m.PID == sent.PID && (m.Type == s.typ || s.typ == layers.SPDSETIDX && m.Type == layers.SPDADD)
+}
+
+// split divides the messages of an answer into those that answer the step, in
+// order, and what else the target says. Copies that other sockets get of an answer
+// are neither.
+func (r *runner) split(s *Step, sent []byte, a Answer) (own [][]byte, other []Message) {
+	r.request.Codec = r.codec
+	_ = r.request.DecodeFromBytes(sent, nil)
+	var copies map[string]bool
+	for _, m := range a.Messages {
+		switch {
+		case m.Socket == s.Socket && belongs(s, &r.request, r.decode(m.Data)):
+			own = append(own, m.Data)
+		case len(own) > 0 && m.Socket != s.Socket:
+			if copies == nil {
+				copies = map[string]bool{}
+				for _, o := range own {
+					copies[string(o)] = true
+				}
+			}
+			if !copies[string(m.Data)] {
+				other = append(other, m)
+			}
+		default:
+			other = append(other, m)
+		}
+	}
+	return own, other
+}
+
+// heed takes note of what the target says of its own accord.
+func (r *runner) heed(list []Message) {
+	for _, o := range list {
+		m := r.decode(o.Data)
+		r.report.Unasked = append(r.report.Unasked, summary(m))
+		switch m.Type {
+		case layers.EXPIRE:
+			if id, ok := saIDOf(m); ok {
+				r.late[id] = "the target said EXPIRE of it"
+			}
+		case layers.ACQUIRE:
+			id := larvalOf(m)
+			if list := r.acquires[id]; len(list) > 0 {
+				before := len(r.bound.list)
+				r.bound.bind(boundValue{kind: bindSeq, value: list[0].seq}, m.Seq, list[0].record)
+				r.report.Bindings = append(r.report.Bindings, r.bound.list[before:]...)
+				r.acquires[id] = list[1:]
+			}
+		}
+	}
+}
+
+// judge compares the answers to a step and fills in e.
+func (r *runner) judge(s *Step, e *Exchange, a Answer, own [][]byte) {
+	e.Got = len(own)
+	hangs := s.Reason
+	if hangs == "" && s.hasID {
+		hangs = r.late[r.onTarget(s.id)]
+	}
+	switch {
+	case len(s.answers) == 0:
+		r.judgeSilence(s, e, a, own)
+	case a.Errno != 0:
+		e.differ(Difference{Record: s.answers[0].number, What: Errno, Verdict: Different,
+			Recorded: "a message that was taken", Target: r.errnoText(a.Errno)})
+	case isDump(r.codec.Dialect, s.typ):
+		r.judgeDump(s, e, own)
+	default:
+		r.judgeSeries(s, e, own)
+	}
+	if hangs != "" {
+		e.Verdict, e.Reason = NotReproducible, hangs
+		for i := range e.Differences {
+			e.Differences[i].Verdict = NotReproducible
+		}
+	}
+}
+
+// onTarget is the target's name for an SA of the recorded kernel.
+func (r *runner) onTarget(id saID) saID {
+	id.spi = r.bound.target(boundValue{kind: bindSPI, satype: id.satype, dst: id.dst, value: id.spi})
+	return id
+}
+
+func (r *runner) errnoText(errno int) string {
+	name := ""
+	if errno > 0 && errno < 256 {
+		name = r.codec.Dialect.ErrnoName(uint8(errno))
+	}
+	if name == "" {
+		return fmt.Sprintf("write: errno %d", errno)
+	}
+	return "write: " + name
+}
+
+// judgeSilence judges a request to which the recording has no answer.
+func (r *runner) judgeSilence(s *Step, e *Exchange, a Answer, own [][]byte) {
+	switch {
+	case s.refused && a.Errno != 0:
+	case s.refused:
+		e.differ(Difference{What: Errno, Verdict: Different, Recorded: "refused by write", Target: "a message that was taken"})
+	case !s.silent:
+		e.Verdict, e.Reason = NotReproducible, "the capture holds no answer to it"
+	case a.Errno != 0:
+		e.differ(Difference{What: Errno, Verdict: Different, Recorded: "a message that was taken", Target: r.errnoText(a.Errno)})
+	default:
+		for _, b := range own {
+			e.differ(Difference{What: Added, Verdict: Different, Target: summary(r.decode(b))})
+		}
+	}
+}
+
+// judgeSeries compares answers one by one, in order.
+func (r *runner) judgeSeries(s *Step, e *Exchange, own [][]byte) {
+	for i := range s.answers {
+		a := &s.answers[i]
+		switch {
+		case i >= len(own):
+			e.differ(Difference{Record: a.number, What: Dropped, Verdict: Different, Recorded: r.recordedSummary(a)})
+		case a.cut:
+			e.unknown(a.number, "the recorded answer was cut short")
+		default:
+			r.pair(s, e, a, own[i])
+		}
+	}
+	for _, b := range own[min(len(s.answers), len(own)):] {
+		e.differ(Difference{What: Added, Verdict: Different, Target: summary(r.decode(b))})
+	}
+}
+
+// recordedData returns a recorded answer as a kernel of the target's byte order
+// would have written it, or why that is not known.
+func (r *runner) recordedData(a *answer) ([]byte, error) {
+	if a.codec == r.codec {
+		return a.data, nil
+	}
+	return layers.Transcode(nil, a.codec, r.codec, a.data)
+}
+
+func (r *runner) recordedSummary(a *answer) string {
+	m := layers.Message{}
+	m.Codec = a.codec
+	_ = m.DecodeFromBytes(a.data, nil)
+	return summary(&m)
+}
+
+// pair compares one recorded answer with one of the target's.
+func (r *runner) pair(s *Step, e *Exchange, a *answer, got []byte) {
+	want, err := r.recordedData(a)
+	if err != nil {
+		e.unknown(a.number, err.Error())
+		return
+	}
+	r.cmp.learn, r.cmp.rec = s.typ == layers.GETSPI, a.number
+	before := len(r.bound.list)
+	for _, d := range r.cmp.compare(r.codec, want, got, &r.bound) {
+		d.Record = a.number
+		e.differ(d)
+	}
+	e.Bindings = append(e.Bindings, r.bound.list[before:]...)
+}
+
+// entryID is what one entry of a dump is known by, in the target's values.
+type entryID struct {
+	sa     saID
+	policy policyID
+}
+
+// judgeDump compares the entries of a dump by what they are about. Kernels list
+// them in the order in which they were made, but promise nothing.
+func (r *runner) judgeDump(s *Step, e *Exchange, own [][]byte) {
+	first := s.answers[0]
+	failed := func(b []byte) bool { return len(b) == layers.BaseLen && b[2] != 0 }
+	recordedFailed := failed(first.data)
+	targetFailed := len(own) > 0 && failed(own[0])
+	if recordedFailed && targetFailed || len(own) == 0 {
+		r.judgeSeries(s, e, own)
+		return
+	}
+	recorded := s.answers
+	if recordedFailed { // an empty table is an error
+		recorded = nil
+	}
+	if targetFailed {
+		own = nil
+	}
+
+	places := map[entryID][]int{} // in own
+	for i, b := range own {
+		id := r.entryOf(r.decode(b))
+		places[id] = append(places[id], i)
+	}
+	used := make([]bool, len(own))
+	next, ordered, complete := 0, true, false
+	for i := range recorded {
+		a := &recorded[i]
+		m := r.decodeRecorded(a)
+		complete = complete || m.Seq == 0 || r.codec.Dialect == layers.OpenBSD
+		plain := r.entryOf(m)
+		id := plain
+		id.sa = r.onTarget(id.sa)
+		why := r.parted(s, plain, id)
+		k := firstUnused(places, id, used)
+		before := len(e.Differences)
+		switch {
+		case a.cut:
+			e.unknown(a.number, "the recorded answer was cut short")
+		case k < 0:
+			e.differ(Difference{Record: a.number, What: Dropped, Verdict: Different, Recorded: summary(r.decodeRecorded(a))})
+		default:
+			ordered = ordered && k >= next
+			next = k + 1
+			r.pair(s, e, a, own[k])
+		}
+		if k >= 0 {
+			used[k] = true
+		}
+		if why != "" {
+			e.excuse(before, a.number, why)
+		}
+	}
+	for k, b := range own {
+		if used[k] {
+			continue
+		}
+		m := r.decode(b)
+		id := r.entryOf(m)
+		d := Difference{What: Added, Verdict: Different, Target: summary(m)}
+		if why := r.parted(s, id, id); why != "" {
+			d.Verdict, d.Reason = NotReproducible, why
+		} else if !complete && len(recorded) > 0 {
+			d.Verdict, d.Reason = NotReproducible, "the recorded dump has no end"
+		}
+		e.differ(d)
+	}
+	if !ordered {
+		e.differ(Difference{What: Order, Verdict: Volatile, Recorded: "entries in the recorded order", Target: "the same ones in another",
+			Reason: "kernels promise no order"})
+	}
+}
+
+func (r *runner) decodeRecorded(a *answer) *layers.Message {
+	r.msg.Codec = a.codec
+	_ = r.msg.DecodeFromBytes(a.data, nil)
+	return &r.msg
+}
+
+func (r *runner) entryOf(m *layers.Message) (id entryID) {
+	id.sa, _ = saIDOf(m)
+	id.policy, _ = policyIDOf(m)
+	return id
+}
+
+// parted says why an entry of a dump cannot be expected of the target, or that it
+// is there; recorded and target are its ids in both kernels' values.
+func (r *runner) parted(s *Step, recorded, target entryID) string {
+	if why := s.forecast.sas[recorded.sa]; why != "" {
+		return why
+	}
+	if why := s.forecast.policies[recorded.policy]; why != "" {
+		return why
+	}
+	return r.late[target.sa]
+}
