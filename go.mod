@@ -3,6 +3,19 @@ module github.com/pfkeycap/pfkeycap
 go 1.24.0
 
 require (
+	github.com/cpuguy83/go-md2man/v2 v2.0.7
+	github.com/expr-lang/expr v1.17.8
 	github.com/google/gopacket v1.1.19
+	github.com/rogpeppe/go-internal v1.14.1
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
+	github.com/urfave/cli/v2 v2.27.7
 	golang.org/x/sys v0.40.0
+	golang.org/x/term v0.39.0
+)
+
+require (
+	github.com/russross/blackfriday/v2 v2.1.0 // indirect
+	github.com/xrash/smetrics v0.0.0-20240521201337-686a1a2994c1 // indirect
+	golang.org/x/text v0.14.0 // indirect
+	golang.org/x/tools v0.26.0 // indirect
 )

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pfkeycap/pfkeycap/"
+
+// allowed are the packages of this module that each package may import. An
+// import that is not listed here is a change of the architecture: make it on
+// purpose.
+var allowed = map[string]string{
+	"layers":                       "layers/internal/shape",
+	"layers/internal/shape":        "",
+	"layers/internal/genshapes":    "layers/internal/shape",
+	"layers/pfjson":                "layers layers/internal/shape",
+	"layers/check":                 "layers layers/internal/shape",
+	"record":                       "layers",
+	"record/filter":                "record layers layers/pfjson layers/internal/shape",
+	"layers/sniff":                 "layers",
+	"record/keysock":               "",
+	"record/trace":                 "record layers",
+	"replay":                       "record/trace record layers",
+	"replay/kernel":                "replay record/keysock layers",
+	"replay/replaytest":            "replay record/trace record layers",
+	"replay/sandbox":               "",
+	"replay/sandbox/sandboxtest":   "replay/sandbox",
+	"cmd/pfkeycap":                 "*",
+	"cmd/pfkeycap/internal/render": "record layers",
+	"fixtures":                     "record layers",
+	"fixtures/internal/fromcorpus": "record layers",
+	"fuzz":                         "*",
+}
+
+// forbidden are imports that no package outside of tests may have, with the
+// reason.
+var forbidden = map[string]string{
+	"github.com/google/gopacket/layers": "costs 7.8 ms and 466 kB at every start",
+	"github.com/google/gopacket/pcapgo": "imports gopacket/layers, and its pcapng has no directions",
+}
+
+func TestImportArrows(t *testing.T) {
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		pkg, imports, _ := strings.Cut(line, ":")
+		pkg = strings.TrimPrefix(pkg, module)
+		ok, known := allowed[pkg]
+		if !known {
+			t.Errorf("package %s is not in the table of import arrows", pkg)
+			continue
+		}
+		seen++
+		may := map[string]bool{}
+		for _, p := range strings.Fields(ok) {
+			may[p] = true
+		}
+		for _, imp := range strings.Fields(imports) {
+			if why := forbidden[imp]; why != "" {
+				t.Errorf("%s imports %s: %s", pkg, imp, why)
+			}
+			ours, is := strings.CutPrefix(imp, module)
+			if is && !may[ours] && !may["*"] {
+				t.Errorf("%s must not import %s", pkg, ours)
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("only %d packages seen: the list is not what it should be", seen)
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/check"
+	"github.com/pfkeycap/pfkeycap/layers/pfjson"
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+func decodeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "decode",
+		Usage:     "print the messages of a capture",
+		ArgsUsage: "FILE",
+		Description: `Reads captures (pcapng, pcap), JSON lines as -T json writes them, or with --hex one
+message a line; "-" is standard input. Prints one line for each message:
+
+  #43 10:00:00.123501 < ADD esp 10.0.0.1 > 10.0.0.2 spi=0x00001234 … re=#42 +45us
+
+">" is to the kernel, "<" from it, "?" not known. The second copies that a
+promiscuous Linux socket gets are left out of text (--keep-duplicates shows them).
+Keys are never shown without --show-keys.
+
+A malformed message is no error. A damaged file is: what is whole is printed, the
+place is named, and the exit status is 4.`,
+		Flags: append(append([]cli.Flag{
+			&cli.StringFlag{Name: "read", Aliases: []string{"r"}, Usage: "read `FILE` (as an operand)"},
+			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "all"},
+			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what RFC 2367 and the kernel would refuse (=`OS` for another than the capture's); exit 1 if there is anything"}},
+			&cli.BoolFlag{Name: "keep-duplicates", Usage: "print the second copies too"},
+		}, outputFlags("t")...), inputFlags()...),
+		Action: decode,
+	}
+}
+
+func decode(c *cli.Context) error {
+	files := c.Args().Slice()
+	if f := c.String("read"); f != "" {
+		files = append(files, f)
+	}
+	if len(files) == 0 {
+		return usagef("which file? (\"-\" is standard input)")
+	}
+	if len(files) > 1 {
+		return usagef("one file at a time: %q is one too many", files[1])
+	}
+	in, err := openInput(c, files[0])
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	p, err := newPrinter(c, in.ids)
+	if err != nil {
+		return err
+	}
+	if _, stdout := c.App.Writer.(*output); stdout && !isTerminal(c.App.Writer.(*output).w) && in.file {
+		p.flush = 64 << 10
+	}
+	lint, err := newLinter(c, p)
+	if err != nil {
+		return err
+	}
+	limit := c.Uint64("count")
+	var n uint64
+	for limit == 0 || n < limit {
+		r, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return errors.Join(p.done(), err)
+		}
+		if r.TwinOf != 0 && !p.json && !c.Bool("keep-duplicates") {
+			continue
+		}
+		n++
+		if err := lint.record(r); err != nil {
+			return err
+		}
+	}
+	if err := p.done(); err != nil {
+		return err
+	}
+	if lint.problems > 0 {
+		return found()
+	}
+	return nil
+}
+
+// linter prints a record and what is wrong with it.
+type linter struct {
+	p        *printer
+	on       bool
+	dialect  layers.Dialect // NoDialect: the record's
+	problems int
+}
+
+func newLinter(c *cli.Context, p *printer) (*linter, error) {
+	l := &linter{p: p, on: c.IsSet("lint")}
+	if s := c.String("lint"); s != "" {
+		d, err := layers.ParseDialect(s)
+		if err != nil {
+			return nil, usagef("%w", err)
+		}
+		l.dialect = d
+	}
+	return l, nil
+}
+
+func (l *linter) record(r *record.Record) error {
+	if !l.on {
+		return l.p.print(r)
+	}
+	by := l.dialect
+	if by == layers.NoDialect {
+		by = r.Codec.Dialect
+	}
+	list := check.Judge(by, r.Codec, r.Data, check.Direction(r.Dir))
+	slices.SortStableFunc(list, func(a, b check.Problem) int { return cmp.Compare(a.Offset, b.Offset) })
+	l.problems += len(list)
+	if l.p.json {
+		l.p.problems = l.p.problems[:0]
+		for _, x := range list {
+			l.p.problems = append(l.p.problems, pfjson.Problem{Code: x.Code, Offset: x.Offset, Text: x.String()})
+		}
+		return l.p.print(r)
+	}
+	if err := l.p.print(r); err != nil {
+		return err
+	}
+	for _, x := range list {
+		l.p.buf = fmt.Appendf(l.p.buf, "  %s: %s [%s, %s]\n", x.Severity, x.String(), x.Code, x.Source)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
+// hostCodec is how the running kernel speaks.
+func hostCodec() layers.Codec {
+	d := layers.RFC2367
+	switch runtime.GOOS {
+	case "linux":
+		d = layers.Linux
+	case "freebsd":
+		d = layers.FreeBSD
+	case "netbsd":
+		d = layers.NetBSD
+	case "openbsd":
+		d = layers.OpenBSD
+	case "darwin":
+		d = layers.MacOS
+	case "illumos", "solaris":
+		d = layers.Illumos
+	case "dragonfly":
+		d = layers.DragonFly
+	}
+	return layers.Codec{Dialect: d, Order: layers.NativeEndian}
+}
+
+// parseSAType reads an SA type by name or number.
+func parseSAType(d layers.Dialect, s string) (uint8, error) {
+	if n, err := strconv.ParseUint(s, 0, 8); err == nil {
+		return uint8(n), nil
+	}
+	if v, ok := d.EnumValue(layers.EnumSAType, s); ok {
+		return uint8(v), nil
+	}
+	var names []string
+	for _, n := range d.EnumNames(layers.EnumSAType) {
+		if n != "" {
+			names = append(names, strings.ToLower(n))
+		}
+	}
+	return 0, fmt.Errorf("unknown SA type %q: %v has %s", s, d, strings.Join(names, ", "))
+}
+
+// hidden says what a listener on a system is not shown, and what would show it
+// (RFC 2367 appendix A leaves it to each system).
+func hidden(d layers.Dialect) string {
+	switch d {
+	case layers.Linux:
+		return "a request whose write fails is not seen (strace of the program shows it); Linux counts no lost messages"
+	case layers.FreeBSD, layers.NetBSD, layers.MacOS, layers.DragonFly:
+		return "this system shows what the kernel says, not what programs ask (ktrace or dtrace of the program shows that)"
+	case layers.Illumos:
+		return "this system shows what the kernel says, not what programs ask (truss of the program shows that)"
+	case layers.OpenBSD:
+		return "this system does not show the error number of a refused write (ktrace of the program does)"
+	}
+	return ""
+}

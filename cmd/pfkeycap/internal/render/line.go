@@ -1,0 +1,545 @@
+// Package render writes records for people: one line each, a tree, a hex dump.
+// Nothing here shows a secret unless Options.ShowKeys is set.
+package render
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+// TimeFormat says how -t shows time, as tcpdump's option does.
+type TimeFormat uint8
+
+// The time formats.
+const (
+	Clock      TimeFormat = iota // 10:00:00.123501
+	NoTime                       // -t
+	Epoch                        // -tt: seconds since 1970
+	SincePrev                    // -ttt: since the record before
+	DateClock                    // -tttt
+	SinceFirst                   // -ttttt
+)
+
+// Options says what is shown.
+type Options struct {
+	Time     TimeFormat
+	UTC      bool
+	ShowKeys bool
+	Verbose  int // 0 lines, 1 tree, 2 with reserved fields and padding
+	Hex      bool
+	Color    bool
+	// ID names a secret without showing it (see record.Reader). May be nil.
+	ID func(r *record.Record, secret []byte, key int) [4]byte
+	// Why explains an error answer, given the request. May be nil.
+	Why func(reply *record.Record, request []byte) string
+}
+
+// Printer appends records as text to a buffer. It remembers recent requests, for
+// latencies and explanations.
+type Printer struct {
+	opt         Options
+	msg         layers.Message
+	tree        tree
+	spans       []layers.Span
+	first, prev time.Time
+	requests    ring
+}
+
+// New makes a Printer.
+func New(opt Options) *Printer { return &Printer{opt: opt} }
+
+// ring remembers the last requests by record number.
+type ring struct {
+	at [256]struct {
+		number uint64
+		time   time.Time
+		data   []byte
+	}
+}
+
+func (r *ring) put(rec *record.Record, keepData bool) {
+	e := &r.at[rec.Number%uint64(len(r.at))]
+	e.number, e.time = rec.Number, rec.Time
+	e.data = e.data[:0]
+	if keepData {
+		e.data = append(e.data, rec.Bytes()...)
+	}
+}
+
+func (r *ring) get(number uint64) (t time.Time, data []byte, ok bool) {
+	e := &r.at[number%uint64(len(r.at))]
+	if number == 0 || e.number != number {
+		return t, nil, false
+	}
+	return e.time, e.data, true
+}
+
+// Append appends one record with everything that the options ask for.
+func (p *Printer) Append(dst []byte, r *record.Record) []byte {
+	dst = p.appendLine(dst, r)
+	if p.opt.Verbose > 0 {
+		dst = p.appendTree(dst, r)
+	}
+	if p.opt.Hex {
+		dst = p.appendHex(dst, r)
+	}
+	return dst
+}
+
+func (p *Printer) data(r *record.Record) []byte {
+	if p.opt.ShowKeys {
+		return r.Bytes()
+	}
+	return r.Data
+}
+
+func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
+	dst = append(dst, '#')
+	dst = strconv.AppendUint(dst, r.Number, 10)
+	dst = append(dst, ' ')
+	dst = p.appendTime(dst, r.Time)
+	dst = append(dst, "?<>"[r.Dir%3], ' ')
+
+	m := &p.msg
+	m.Codec = r.Codec
+	err := m.DecodeFromBytes(p.data(r), nil)
+	if len(m.Contents) == layers.BaseLen {
+		dst = p.appendMessage(dst, r, m)
+	}
+	if err != nil && (r.OrigLen <= len(r.Data)) {
+		dst = append(dst, " malformed=\""...)
+		dst = append(dst, err.Error()...)
+		dst = append(dst, '"')
+	}
+	if r.OrigLen > len(r.Data) {
+		dst = append(dst, " cut="...)
+		dst = strconv.AppendInt(dst, int64(len(r.Data)), 10)
+		dst = append(dst, '/')
+		dst = strconv.AppendInt(dst, int64(r.OrigLen), 10)
+	}
+	if r.TwinOf != 0 {
+		dst = append(dst, " twin-of=#"...)
+		dst = strconv.AppendUint(dst, r.TwinOf, 10)
+	}
+	if r.ReplyTo != 0 {
+		dst = p.appendReply(dst, r, m)
+	}
+	if r.Dir == record.ToKernel {
+		p.requests.put(r, p.opt.Why != nil)
+	}
+	if r.Dropped != 0 {
+		dst = append(dst, " lost-before="...)
+		dst = strconv.AppendUint(dst, r.Dropped, 10)
+	}
+	for _, c := range r.Comments {
+		dst = append(dst, " comment="...)
+		dst = strconv.AppendQuote(dst, c)
+	}
+	return append(dst, '\n')
+}
+
+func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) []byte {
+	dst = append(dst, " re=#"...)
+	dst = strconv.AppendUint(dst, r.ReplyTo, 10)
+	t, req, ok := p.requests.get(r.ReplyTo)
+	if !ok {
+		return dst
+	}
+	// Messages that one read brought have one time, which says nothing of how long
+	// the answer took.
+	if d := r.Time.Sub(t); d > 0 {
+		dst = append(dst, " +"...)
+		dst = appendShort(dst, d)
+	}
+	if m.Errno != 0 && p.opt.Why != nil {
+		if why := p.opt.Why(r, req); why != "" {
+			dst = append(dst, " why="...)
+			dst = strconv.AppendQuote(dst, why)
+		}
+	}
+	return dst
+}
+
+// appendShort appends a duration as tcpdump users read it: 45us, 1.204ms, 3.1s.
+func appendShort(dst []byte, d time.Duration) []byte {
+	switch {
+	case d < time.Millisecond:
+		dst = strconv.AppendInt(dst, d.Microseconds(), 10)
+		return append(dst, "us"...)
+	case d < time.Second:
+		dst = strconv.AppendFloat(dst, float64(d.Microseconds())/1e3, 'f', -1, 64)
+		return append(dst, "ms"...)
+	}
+	dst = strconv.AppendFloat(dst, float64(d.Milliseconds())/1e3, 'f', -1, 64)
+	return append(dst, 's')
+}
+
+func (p *Printer) appendTime(dst []byte, t time.Time) []byte {
+	if t.IsZero() { // hex has no times
+		return dst
+	}
+	if p.first.IsZero() {
+		p.first, p.prev = t, t
+	}
+	prev := p.prev
+	p.prev = t
+	if !p.opt.UTC {
+		t = t.Local()
+	}
+	switch p.opt.Time {
+	case NoTime:
+		return dst
+	case Epoch:
+		dst = strconv.AppendInt(dst, t.Unix(), 10)
+		dst = appendMicros(append(dst, '.'), t.Nanosecond()/1000)
+	case SincePrev, SinceFirst:
+		d := t.Sub(prev)
+		if p.opt.Time == SinceFirst {
+			d = t.Sub(p.first)
+		}
+		if d < 0 {
+			dst = append(dst, '-')
+			d = -d
+		}
+		dst = strconv.AppendInt(dst, int64(d/time.Second), 10)
+		dst = appendMicros(append(dst, '.'), int(d%time.Second)/1000)
+	case DateClock:
+		y, m, d := t.Date()
+		dst = appendDigits(dst, y, 4)
+		dst = appendDigits(append(dst, '-'), int(m), 2)
+		dst = appendDigits(append(dst, '-'), d, 2)
+		dst = appendClock(append(dst, ' '), t)
+	default:
+		dst = appendClock(dst, t)
+	}
+	return append(dst, ' ')
+}
+
+func appendClock(dst []byte, t time.Time) []byte {
+	h, m, s := t.Clock()
+	dst = appendDigits(dst, h, 2)
+	dst = appendDigits(append(dst, ':'), m, 2)
+	dst = appendDigits(append(dst, ':'), s, 2)
+	return appendMicros(append(dst, '.'), t.Nanosecond()/1000)
+}
+
+func appendMicros(dst []byte, us int) []byte { return appendDigits(dst, us, 6) }
+
+func appendDigits(dst []byte, v, width int) []byte {
+	n := len(dst)
+	for range width {
+		dst = append(dst, '0')
+	}
+	for i := n + width - 1; i >= n; i-- {
+		dst[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return dst
+}
+
+// appendName appends a name in lower case, or the number if there is none.
+func appendName(dst []byte, name string, v uint64) []byte {
+	if name == "" {
+		return strconv.AppendUint(dst, v, 10)
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// appendMessage appends what a message says, in the order that tcpdump's users
+// expect: what, who, to whom, then the details.
+func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message) []byte {
+	d := m.Codec.Dialect
+	if n := d.EnumName(layers.EnumMsgType, uint64(m.Type)); n != "" {
+		dst = append(dst, n...)
+	} else {
+		dst = append(dst, "type="...)
+		dst = strconv.AppendUint(dst, uint64(m.Type), 10)
+	}
+	switch {
+	case m.Type == layers.PROMISC && m.Inner == nil:
+		if m.SAType == 0 {
+			dst = append(dst, " off"...)
+		} else {
+			dst = append(dst, " on"...)
+		}
+	case m.SAType != 0:
+		dst = appendName(append(dst, ' '), d.EnumName(layers.EnumSAType, uint64(m.SAType)), uint64(m.SAType))
+	}
+	if m.Version != layers.Version {
+		dst = append(dst, " version="...)
+		dst = strconv.AppendUint(dst, uint64(m.Version), 10)
+	}
+	if x := m.Policy(); x != nil {
+		dst = p.appendPolicyHead(dst, d, x)
+	}
+	dst = p.appendEnds(dst, m)
+	if sa := m.SA(); sa != nil {
+		dst = append(dst, " spi=0x"...)
+		dst = appendHex32(dst, sa.SPI)
+		dst = p.appendAlgorithms(dst, m, sa)
+	}
+	if x := m.SPIRange(); x != nil {
+		dst = append(dst, " range=0x"...)
+		dst = appendHex32(dst, x.Min)
+		dst = append(dst, "-0x"...)
+		dst = appendHex32(dst, x.Max)
+	}
+	if x := m.SA2(); x != nil {
+		if x.Mode != 0 {
+			dst = append(dst, " mode="...)
+			dst = appendName(dst, d.EnumName(layers.EnumMode, uint64(x.Mode)), uint64(x.Mode))
+		}
+		if x.ReqID != 0 {
+			dst = append(dst, " reqid="...)
+			dst = strconv.AppendUint(dst, uint64(x.ReqID), 10)
+		}
+	}
+	if s, t := m.NATTSrcPort(), m.NATTDstPort(); s != nil && t != nil {
+		dst = append(dst, " nat-t="...)
+		dst = strconv.AppendUint(dst, uint64(s.Port), 10)
+		dst = append(dst, '>')
+		dst = strconv.AppendUint(dst, uint64(t.Port), 10)
+	}
+	if m.Type == layers.EXPIRE {
+		switch {
+		case m.LifetimeHard() != nil:
+			dst = append(dst, " hard"...)
+		case m.LifetimeSoft() != nil:
+			dst = append(dst, " soft"...)
+		}
+	}
+	if x := m.Policy(); x != nil {
+		dst = p.appendPolicyTail(dst, x)
+	}
+	if x := m.Proposal(); x != nil {
+		dst = append(dst, " combs="...)
+		dst = strconv.AppendInt(dst, int64(len(x.List)/72), 10)
+	}
+	if x := m.SupportedAuth(); x != nil {
+		dst = append(dst, " auth-algs="...)
+		dst = strconv.AppendInt(dst, int64(len(x.List)/8), 10)
+	}
+	if x := m.SupportedEncrypt(); x != nil {
+		dst = append(dst, " encrypt-algs="...)
+		dst = strconv.AppendInt(dst, int64(len(x.List)/8), 10)
+	}
+	dst = append(dst, " seq="...)
+	dst = strconv.AppendUint(dst, uint64(m.Seq), 10)
+	dst = append(dst, " pid="...)
+	dst = strconv.AppendUint(dst, uint64(m.PID), 10)
+	if r.Process != "" {
+		dst = append(dst, '(')
+		dst = appendPlain(dst, r.Process)
+		dst = append(dst, ')')
+	}
+	if m.Errno != 0 {
+		dst = append(dst, " errno="...)
+		dst = strconv.AppendUint(dst, uint64(m.Errno), 10)
+		if n := d.ErrnoName(m.Errno); n != "" {
+			dst = append(dst, '(')
+			dst = append(dst, n...)
+			dst = append(dst, ')')
+		}
+	}
+	if int(m.Len)*layers.Word != r.OrigLen {
+		dst = append(dst, " len="...)
+		dst = strconv.AppendUint(dst, uint64(m.Len), 10)
+		dst = append(dst, "(says "...)
+		dst = strconv.AppendInt(dst, int64(m.Len)*layers.Word, 10)
+		dst = append(dst, " bytes, has "...)
+		dst = strconv.AppendInt(dst, int64(r.OrigLen), 10)
+		dst = append(dst, ')')
+	}
+	if m.Inner != nil {
+		dst = append(dst, " holds "...)
+		inner := layers.Message{Base: layers.Base{Codec: m.Codec}}
+		_ = inner.DecodeFromBytes(m.Inner, nil) // its fault is shown in the tree
+		rec := record.Record{OrigLen: len(m.Inner)}
+		dst = p.appendMessage(dst, &rec, &inner)
+	}
+	for i := range m.Extensions {
+		h := &m.Extensions[i]
+		if h.LayerType() == layers.LayerTypeUnknown {
+			dst = append(dst, " unknown="...)
+			dst = strconv.AppendUint(dst, uint64(h.Number()), 10)
+			dst = append(dst, '@')
+			dst = strconv.AppendUint(dst, uint64(h.Offset), 10)
+		}
+	}
+	if m.Duplicate {
+		dst = append(dst, " duplicate-extension"...)
+	}
+	return dst
+}
+
+// appendPlain appends s without bytes that could play tricks on a terminal.
+func appendPlain(dst []byte, s string) []byte {
+	q := strconv.Quote(s)
+	return append(dst, q[1:len(q)-1]...)
+}
+
+func appendHex32(dst []byte, v uint32) []byte {
+	const digits = "0123456789abcdef"
+	for s := 28; s >= 0; s -= 4 {
+		dst = append(dst, digits[v>>s&15])
+	}
+	return dst
+}
+
+// appendEnds appends "src > dst".
+func (p *Printer) appendEnds(dst []byte, m *layers.Message) []byte {
+	src, to := m.AddressSrc(), m.AddressDst()
+	policy := m.Policy() != nil
+	if src != nil {
+		dst = appendAddress(append(dst, ' '), src, policy)
+	}
+	if to != nil {
+		if src == nil {
+			dst = append(dst, " *"...)
+		}
+		dst = append(dst, " > "...)
+		dst = appendAddress(dst, to, policy)
+	}
+	if x := src; policy && x != nil && x.Proto != 0 && x.Proto != 255 {
+		dst = append(dst, " proto="...)
+		dst = AppendProto(dst, x.Proto)
+	}
+	return dst
+}
+
+// appendAddress appends 10.0.0.1, 10.0.0.0/8, 10.0.0.1[500] as setkey writes them.
+func appendAddress(dst []byte, x *layers.Address, policy bool) []byte {
+	s, ok := x.Parse()
+	if !ok {
+		if len(x.Sockaddr) < 2 {
+			return append(dst, "none"...)
+		}
+		dst = append(dst, "family-"...)
+		return strconv.AppendUint(dst, uint64(s.Family), 10)
+	}
+	dst = s.Addr.AppendTo(dst)
+	if n := int(x.PrefixLen); x.Codec().Dialect != layers.OpenBSD && n != s.Addr.BitLen() && (policy || n != 0) {
+		dst = append(dst, '/')
+		dst = strconv.AppendInt(dst, int64(n), 10)
+	}
+	if s.Port != 0 {
+		dst = append(dst, '[')
+		dst = strconv.AppendUint(dst, uint64(s.Port), 10)
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func (p *Printer) appendAlgorithms(dst []byte, m *layers.Message, sa *layers.SA) []byte {
+	d := m.Codec.Dialect
+	// Of the SA in a GET or DELETE request only the SPI means something.
+	if says := m.LifetimeCurrent() != nil || m.Type == layers.ADD || m.Type == layers.UPDATE; says && sa.State != 1 {
+		dst = append(dst, " state="...)
+		dst = appendName(dst, d.EnumName(layers.EnumState, uint64(sa.State)), uint64(sa.State))
+	}
+	if sa.Encrypt != 0 {
+		e := layers.EnumEncrypt
+		if m.SAType == layers.SATypeIPComp && d != layers.Illumos {
+			e = layers.EnumComp
+		}
+		dst = append(dst, " encrypt="...)
+		dst = appendName(dst, d.EnumName(e, uint64(sa.Encrypt)), uint64(sa.Encrypt))
+	}
+	if sa.Auth != 0 {
+		dst = append(dst, " auth="...)
+		dst = appendName(dst, d.EnumName(layers.EnumAuth, uint64(sa.Auth)), uint64(sa.Auth))
+	}
+	return dst
+}
+
+func (p *Printer) appendPolicyHead(dst []byte, d layers.Dialect, x *layers.Policy) []byte {
+	switch x.Dir {
+	case 1:
+		dst = append(dst, " in"...)
+	case 2:
+		dst = append(dst, " out"...)
+	default:
+		dst = appendName(append(dst, ' '), d.EnumName(layers.EnumDir, uint64(x.Dir)), uint64(x.Dir))
+	}
+	dst = append(dst, ' ')
+	return appendName(dst, d.EnumName(layers.EnumPolicyType, uint64(x.Type)), uint64(x.Type))
+}
+
+// appendPolicyTail appends the id and the requests in setkey's form:
+// esp/tunnel/10.0.0.1-10.0.0.2/unique:5.
+func (p *Printer) appendPolicyTail(dst []byte, x *layers.Policy) []byte {
+	c := x.Codec()
+	if x.ID != 0 {
+		dst = append(dst, " id="...)
+		dst = strconv.AppendUint(dst, uint64(x.ID), 10)
+	}
+	if x.Priority != 0 {
+		dst = append(dst, " priority="...)
+		dst = strconv.AppendUint(dst, uint64(x.Priority), 10)
+	}
+	for _, q := range x.Requests() {
+		dst = append(dst, ' ')
+		if q.Proto < 256 {
+			dst = AppendProto(dst, uint8(q.Proto))
+		} else {
+			dst = strconv.AppendUint(dst, uint64(q.Proto), 10)
+		}
+		dst = append(dst, '/')
+		dst = appendName(dst, c.Dialect.EnumName(layers.EnumMode, uint64(q.Mode)), uint64(q.Mode))
+		dst = append(dst, '/')
+		if a, z, ok := q.Addrs(c); ok {
+			dst = appendAddrPort(dst, a.Addr, a.Port)
+			dst = append(dst, '-')
+			dst = appendAddrPort(dst, z.Addr, z.Port)
+		}
+		dst = append(dst, '/')
+		dst = appendName(dst, c.Dialect.EnumName(layers.EnumLevel, uint64(q.Level)), uint64(q.Level))
+		if q.ReqID != 0 {
+			dst = append(dst, ':')
+			dst = strconv.AppendUint(dst, uint64(q.ReqID), 10)
+		}
+	}
+	return dst
+}
+
+func appendAddrPort(dst []byte, a netip.Addr, port uint16) []byte {
+	dst = a.AppendTo(dst)
+	if port != 0 {
+		dst = append(dst, '[')
+		dst = strconv.AppendUint(dst, uint64(port), 10)
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+// protocols are the names of IP protocol numbers that IPsec policies use (IANA).
+var protocols = map[uint8]string{
+	1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah",
+	58: "ipv6-icmp", 89: "ospf", 108: "ipcomp", 112: "vrrp", 132: "sctp", 255: "any",
+}
+
+// AppendProto appends the name of an IP protocol, or its number.
+func AppendProto(dst []byte, proto uint8) []byte {
+	if n := protocols[proto]; n != "" {
+		return append(dst, n...)
+	}
+	return strconv.AppendUint(dst, uint64(proto), 10)
+}
+
+// ParseTimeFormat maps the number of -t options to a format.
+func ParseTimeFormat(n int) TimeFormat { return TimeFormat(min(n, int(SinceFirst))) }
+
+// Columns of spaces for the tree.
+var indent = strings.Repeat("  ", 16)

@@ -1,0 +1,307 @@
+// Command pfkeycap records, decodes and replays PF_KEY version 2 messages.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pfkeycap/pfkeycap/replay/sandbox"
+)
+
+// version is set by the linker for releases.
+var version = ""
+
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	if bi, ok := debug.ReadBuildInfo(); ok && bi.Main.Version != "" && bi.Main.Version != "(devel)" {
+		return bi.Main.Version
+	}
+	return "0.1.0-dev"
+}
+
+// Exit statuses, the same for every command (see the manual page).
+const (
+	exitFound   = 1 // a difference, a lint finding
+	exitUsage   = 2 // wrong use, bad filter, unreadable file
+	exitMachine = 3 // this machine cannot do it
+	exitDamage  = 4 // damaged input or I/O error
+)
+
+// statusError is an error with the exit status it leads to. A nil err ends the
+// program without a word.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &statusError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func machinef(format string, args ...any) error {
+	return &statusError{exitMachine, fmt.Errorf(format, args...)}
+}
+
+func damagef(format string, args ...any) error {
+	return &statusError{exitDamage, fmt.Errorf(format, args...)}
+}
+
+// found ends a command that did its work and found something.
+func found() error { return &statusError{status: exitFound} }
+
+func main() {
+	sandbox.InitIfGuest()
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the process: what a test calls.
+func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	out := &output{w: stdout}
+	app := newApp(stdin, out, stderr)
+	args, err := rewrite(app, argv[1:])
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{"pfkeycap"}, args...))
+	}
+	if ferr := out.failure(); ferr != nil && err == nil {
+		err = ferr
+	}
+	if err == nil {
+		return 0
+	}
+	status := exitUsage
+	var se *statusError
+	if errors.As(err, &se) {
+		status = se.status
+		if se.err == nil {
+			return status
+		}
+	}
+	fmt.Fprintf(stderr, "pfkeycap: %v\n", err)
+	if status == exitUsage && isCommandLine(err) {
+		fmt.Fprintln(stderr, "Try \"pfkeycap help\".")
+	}
+	return status
+}
+
+// isCommandLine tells errors of the command line from those about files.
+func isCommandLine(err error) bool {
+	var pe *os.PathError
+	return !errors.As(err, &pe)
+}
+
+// output remembers a failed write, so that a full disk or a closed pipe behind
+// stdout is an error and not a short answer.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// failure returns the error of the first failed write. A reader that has seen
+// enough (head) is not one.
+func (o *output) failure() error {
+	if o.err == nil || errors.Is(o.err, syscall.EPIPE) {
+		return nil
+	}
+	return damagef("writing the output: %w", o.err)
+}
+
+// newApp makes the command line.
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:                      "pfkeycap",
+		Usage:                     "record, decode and replay PF_KEY version 2 messages",
+		Version:                   versionString(),
+		HideVersion:               true,
+		Reader:                    stdin,
+		Writer:                    stdout,
+		ErrWriter:                 stderr,
+		DisableSliceFlagSeparator: true,
+		Suggest:                   false,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              func(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) },
+		CommandNotFound:           func(c *cli.Context, name string) {},
+		CustomAppHelpTemplate:     appHelp,
+		Action:                    welcome,
+		Commands: []*cli.Command{
+			recordCommand(), decodeCommand(), replayCommand(),
+			dumpCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
+			targetCommand(), versionCommand(), manCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		name := c.Name
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usagef("%s: %w", name, err) }
+		c.HideHelpCommand = true
+		c.CustomHelpTemplate = commandHelp
+		for _, f := range c.Flags {
+			if b, ok := f.(*cli.BoolFlag); ok {
+				b.DisableDefaultText = true
+			}
+		}
+		if act := c.Action; act != nil {
+			c.Action = func(ctx *cli.Context) error { return inCommand(name, act(ctx)) }
+		}
+	}
+	return app
+}
+
+const appHelp = `pfkeycap records, decodes and replays PF_KEY version 2 messages (RFC 2367).
+
+Usage:
+  pfkeycap COMMAND [OPTION…] [FILE]
+  pfkeycap FILE             decode FILE
+  pfkeycap -w FILE          record to FILE
+
+Commands:{{range .VisibleCommands}}
+  {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}
+
+"pfkeycap help COMMAND" lists a command's options. Options may stand anywhere.
+Exit status: 0 fine, 1 something was found, 2 wrong use or an unreadable file, 3 this
+machine cannot, 4 damaged input or an I/O error.
+`
+
+const commandHelp = `{{.HelpName}}: {{.Usage}}
+
+Usage:
+  {{.HelpName}} [OPTION…]{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+
+{{.Description}}{{if .VisibleFlags}}
+
+Options:{{range .VisibleFlags}}
+  {{.}}{{end}}{{end}}
+`
+
+// inCommand puts the command's name before an error.
+func inCommand(name string, err error) error {
+	var se *statusError
+	if err == nil || errors.As(err, &se) && se.err == nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// rewrite turns the program's arguments into what the library takes: a command
+// first, its flags normalized.
+func rewrite(app *cli.App, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	switch args[0] {
+	case "-h", "--help":
+		return []string{"help"}, nil
+	case "-V", "--version":
+		return []string{"version"}, nil
+	case "help":
+		return args, nil
+	}
+	c := app.Command(args[0])
+	if c == nil {
+		name := implied(args)
+		if name == "" {
+			return nil, usagef("unknown command %q%s", args[0], suggestCommand(app, args[0]))
+		}
+		c = app.Command(name)
+	} else {
+		args = args[1:]
+	}
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		if a == "-h" || a == "--help" {
+			return []string{c.Name, "--help"}, nil
+		}
+	}
+	rest, err := normalize(c, args)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return append([]string{c.Name}, rest...), nil
+}
+
+// implied is the command that is meant when none is named: "-w FILE" records,
+// "-r FILE" and "FILE" decode.
+func implied(args []string) string {
+	file := false
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		if a == "--write" || strings.HasPrefix(a, "--write=") || strings.HasPrefix(a, "-w") {
+			return "record"
+		}
+		if a == "--read" || strings.HasPrefix(a, "-r") {
+			return "decode"
+		}
+		if a == "-" || looksLikeFile(a) {
+			file = true
+		}
+	}
+	if file {
+		return "decode"
+	}
+	return ""
+}
+
+func looksLikeFile(a string) bool {
+	if strings.HasPrefix(a, "-") {
+		return false
+	}
+	if _, err := os.Stat(a); err == nil {
+		return true
+	}
+	return strings.ContainsAny(a, "./")
+}
+
+func suggestCommand(app *cli.App, name string) string {
+	for _, c := range app.Commands {
+		if strings.HasPrefix(c.Name, name) || strings.HasPrefix(name, c.Name) {
+			return fmt.Sprintf(" (did you mean %q?)", c.Name)
+		}
+	}
+	return " (and no file of that name)"
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print the version",
+		Action: func(c *cli.Context) error {
+			fmt.Fprintf(c.App.Writer, "pfkeycap %s\n", versionString())
+			return nil
+		},
+	}
+}

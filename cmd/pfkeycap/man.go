@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cpuguy83/go-md2man/v2/md2man"
+	"github.com/urfave/cli/v2"
+)
+
+// manCommand writes the manual page from the commands themselves, so that it
+// cannot say anything else than --help.
+func manCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "man",
+		Usage:  "print the manual page (roff)",
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			_, err := c.App.Writer.Write(md2man.Render([]byte(manual(c.App))))
+			return err
+		},
+	}
+}
+
+func manual(app *cli.App) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("%% pfkeycap 1")
+	p("# NAME\npfkeycap - %s\n", app.Usage)
+	p("# SYNOPSIS\n**pfkeycap** *COMMAND* [*OPTION* ...] [*FILE*]\n\n**pfkeycap** *FILE*\n\n**pfkeycap** **-w** *FILE*\n")
+	p("# DESCRIPTION\n%s\n", manIntro)
+	p("# COMMANDS")
+	for _, c := range app.Commands {
+		if c.Hidden || c.Name == "help" {
+			continue
+		}
+		p("## %s%s\n%s.\n", c.Name, strings.TrimRight(" "+c.ArgsUsage, " "), c.Usage)
+		p("%s\n", markdown(c.Description))
+		for _, f := range c.VisibleFlags() {
+			names, usage := flagText(f)
+			p("%s\n:   %s\n", names, usage)
+		}
+	}
+	b.WriteString(manRest)
+	return b.String()
+}
+
+// markdown keeps indented lines of a description as they are.
+func markdown(s string) string {
+	var b strings.Builder
+	for _, line := range strings.Split(s, "\n") {
+		if strings.HasPrefix(line, "  ") {
+			line = "    " + strings.TrimSpace(line)
+		} else {
+			line = escape(line)
+		}
+		b.WriteString(line + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func escape(s string) string {
+	return strings.NewReplacer("<", `\<`, ">", `\>`, "*", `\*`, "_", `\_`).Replace(s)
+}
+
+// flagText is a flag as the manual shows it: its names, and what it does.
+func flagText(f cli.Flag) (names, usage string) {
+	d, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return "", ""
+	}
+	value := ""
+	usage = d.GetUsage()
+	if i := strings.Index(usage, "`"); i >= 0 {
+		if j := strings.Index(usage[i+1:], "`"); j >= 0 {
+			value = " *" + usage[i+1:i+1+j] + "*"
+		}
+	}
+	usage = escape(strings.ReplaceAll(usage, "`", ""))
+	if v := d.GetValue(); v != "" && d.TakesValue() && v != "0" {
+		usage += " (default: " + strings.Trim(v, `"`) + ")"
+	}
+	var list []string
+	for _, n := range f.Names() {
+		dash := "--"
+		if len(n) == 1 {
+			dash = "-"
+		}
+		list = append(list, "**"+dash+n+"**"+value)
+	}
+	return strings.Join(list, ", "), usage
+}
+
+const manIntro = `PF_KEY version 2 (RFC 2367) is the socket through which IPsec keys are managed.
+**pfkeycap** records what programs and kernel say to each other over it, decodes
+recordings, and replays them against a kernel. Options may stand anywhere before a
+**--**; letters can be joined (**-vvx**, **-c5**).`
+
+const manRest = `# CAPTURES
+A capture is a pcapng file, link type USER0 (147), one message to a block, with
+direction, time and comments, that other tools can read, cut and merge. Its interface
+description says the dialect, the byte order and where the keys are.
+
+# SECRETS
+Keys are replaced in captures by stand-ins of the same length, made by HMAC under a random
+salt, so that equal keys look equal; so is everything that could hold a key: private and
+unknown extensions, padding that is not zero, bytes that could not be decoded. The true
+bytes are in *FILE*.keys, which commands find by themselves when it lies beside its capture.
+Files that hold keys have mode 0600. Nothing shows keys without **--show-keys**; instead
+their length and the first bytes of their stand-in are shown.
+
+# EXIT STATUS
+0
+:   fine
+
+1
+:   something was found: a difference, an objection of **--lint**
+
+2
+:   wrong use, or a file that cannot be read
+
+3
+:   this machine cannot: no PF_KEY, no permission, no sandbox kernel
+
+4
+:   damaged input, or an I/O error; what was whole has been kept and shown
+
+With a command after **--** the exit status is that command's: 125 if pfkeycap itself
+failed while it ran, 126 or 127 if the command could not be run, 128 and the signal's number if it was
+killed.
+
+# ENVIRONMENT
+PFKEYCAP_UML
+:   the sandbox kernel's executable, where it is not **linux.uml** in the PATH
+
+TZ
+:   time zone of times in text (JSON is in UTC)
+
+# FILES
+*FILE*.keys
+:   the secrets of a capture, one line for each record
+
+# SEE ALSO
+**tcpdump**(1), **tshark**(1), **capinfos**(1), **setkey**(8), **ip-xfrm**(8), RFC 2367
+`

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/pfkeycap/pfkeycap/cmd/pfkeycap/internal/render"
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/check"
+	"github.com/pfkeycap/pfkeycap/layers/pfjson"
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+// outputFlags are the options of every command that prints messages. Time has the
+// letter t where the command has no other use for it.
+func outputFlags(timeAliases ...string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text, tree (= text -v) or json (one object a line)", Value: "text"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "every field; twice: reserved fields and padding too"},
+		&cli.BoolFlag{Name: "hexdump", Aliases: []string{"x"}, Usage: "the bytes of every message too, secrets hidden"},
+		&cli.BoolFlag{Name: "time", Aliases: timeAliases, Count: new(int), Usage: "no time; -tt seconds since 1970, -ttt since the one before, -tttt date, -ttttt since the first"},
+		&cli.BoolFlag{Name: "show-keys", Usage: "show keys and other secrets"},
+	}
+}
+
+// printer prints records as the flags of a command say.
+type printer struct {
+	w     io.Writer
+	buf   []byte
+	json  bool
+	text  *render.Printer
+	opt   render.Options
+	jopt  pfjson.Options
+	ids   func(r *record.Record, secret []byte, key int) [4]byte
+	flush int // bytes to gather before writing
+
+	problems []pfjson.Problem // of the next record, for JSON
+}
+
+// newPrinter makes one. ids names secrets without showing them; nil makes names
+// that mean something within this output only.
+func newPrinter(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (*printer, error) {
+	p := &printer{w: c.App.Writer}
+	p.opt = render.Options{
+		Verbose:  c.Count("verbose"),
+		Hex:      c.Bool("hexdump"),
+		Time:     render.ParseTimeFormat(c.Count("time")),
+		ShowKeys: c.Bool("show-keys"),
+		Why:      explain,
+	}
+	switch f := c.String("format"); f {
+	case "text", "":
+	case "tree":
+		p.opt.Verbose = max(1, p.opt.Verbose)
+	case "json", "ndjson":
+		p.json = true
+		p.jopt.ShowKeys = p.opt.ShowKeys
+	default:
+		return nil, usagef("unknown format %q: want text, tree or json", f)
+	}
+	if ids == nil {
+		ids = record.NewHider(record.NewSalt()).ID
+	}
+	p.setIDs(ids)
+	return p, nil
+}
+
+func (p *printer) setIDs(ids func(*record.Record, []byte, int) [4]byte) {
+	p.ids = ids
+	p.opt.ID = ids
+	p.text = render.New(p.opt)
+}
+
+// explain says why the kernel refused a request, as far as its bytes tell.
+func explain(reply *record.Record, request []byte) string {
+	if len(reply.Data) < layers.BaseLen {
+		return ""
+	}
+	return check.Explain(reply.Codec, request, reply.Data[2])
+}
+
+// print prints one record at once, or when enough has come together.
+func (p *printer) print(r *record.Record) error {
+	if p.json {
+		p.buf = p.appendJSON(p.buf, r)
+	} else {
+		p.buf = p.text.Append(p.buf, r)
+	}
+	if len(p.buf) < p.flush {
+		return nil
+	}
+	return p.done()
+}
+
+// done writes what is left.
+func (p *printer) done() error {
+	if len(p.buf) == 0 {
+		return nil
+	}
+	_, err := p.w.Write(p.buf)
+	p.buf = p.buf[:0]
+	return err
+}
+
+func (p *printer) appendJSON(dst []byte, r *record.Record) []byte {
+	data := r.Data
+	if p.opt.ShowKeys {
+		data = r.Bytes()
+	}
+	p.jopt.ID = func(secret []byte, key int) [4]byte { return p.ids(r, secret, key) }
+	dst = pfjson.Append(dst, &pfjson.Record{
+		Number: r.Number, Time: r.Time, Direction: r.Dir.String(), Codec: r.Codec,
+		Data: data, Length: r.OrigLen, TwinOf: r.TwinOf, ReplyTo: r.ReplyTo,
+		Process: r.Process, Comments: r.Comments, Problems: p.problems,
+	}, p.jopt)
+	return append(dst, '\n')
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress writes counts to stderr while something takes long, on a terminal only.
+type progress struct {
+	w    io.Writer
+	next time.Time
+	last bool
+}
+
+func newProgress(w io.Writer) *progress {
+	if !isTerminal(w) {
+		return nil
+	}
+	return &progress{w: w, next: time.Now().Add(time.Second)}
+}
+
+func (p *progress) say(format string, args ...any) {
+	if p == nil || time.Now().Before(p.next) {
+		return
+	}
+	p.next = time.Now().Add(time.Second / 4)
+	p.last = true
+	fmt.Fprintf(p.w, "\r\033[K"+format, args...)
+}
+
+func (p *progress) end() {
+	if p != nil && p.last {
+		fmt.Fprint(p.w, "\r\033[K")
+		p.last = false
+	}
+}

@@ -1,0 +1,407 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/keysock"
+	"github.com/pfkeycap/pfkeycap/record/trace"
+)
+
+func recordCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "record",
+		Aliases:   []string{"monitor"},
+		Usage:     "record this kernel's PF_KEY traffic",
+		ArgsUsage: "[-- COMMAND…]",
+		Description: `Listens on a promiscuous PF_KEY socket and writes every message to FILE, or without
+-w prints them. With a COMMAND it records while that runs and ends with its exit
+status. It never registers: a registered listener changes what a kernel does.
+
+Keys do not get into the capture: stand-ins of the same length do, and the true bytes
+go into FILE.keys, for you alone. --keys inside puts them into the capture, --keys none
+nowhere.
+
+SIGINT, SIGTERM and SIGHUP end the recording cleanly, SIGUSR1 prints counts.`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the capture to `FILE`, \"-\" is standard output"},
+			&cli.BoolFlag{Name: "print", Aliases: []string{"P"}, Usage: "print the messages too"},
+			&cli.BoolFlag{Name: "no-promiscuous-mode", Aliases: []string{"p"}, Usage: "only what is sent to every socket: no requests, no answers to others"},
+			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "never"},
+			&cli.IntFlag{Name: "snaplen", Aliases: []string{"s"}, Usage: "keep the first `N` bytes of a message", DefaultText: "all"},
+			&cli.IntFlag{Name: "buffer", Aliases: []string{"B"}, Usage: "receive buffer in `KIB`", Value: 16384},
+			&cli.StringFlag{Name: "keys", Usage: "`WHERE` secrets go: beside, inside or none (beside; none on standard output)"},
+			&cli.StringFlag{Name: "keys-file", Usage: "write the secrets to `FILE` (FILE.keys of -w)"},
+			&cli.StringFlag{Name: "salt-file", Usage: "make stand-ins under the salt in `FILE`, to compare recordings; made if missing"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE and its side file"},
+			targetFlag(), sandboxFlag(),
+		}, outputFlags("t")...),
+		Action: recordAction,
+	}
+}
+
+func recordAction(c *cli.Context) error {
+	operands, command := split(c.Args().Slice())
+	if len(operands) > 0 {
+		return usagef("unexpected operand %q: a command stands after \"--\"", operands[0])
+	}
+	if c.Int("buffer") <= 0 || c.Int("snaplen") < 0 {
+		return usagef("-B and -s want a positive number")
+	}
+	if elsewhere, err := inTarget(c); elsewhere {
+		return err
+	}
+	rec, err := newRecording(c)
+	if err != nil {
+		return err
+	}
+	defer rec.close()
+	return rec.run(c, command)
+}
+
+// recording is a Recorder with what surrounds it on the command line.
+type recording struct {
+	record.Recorder
+	conn    *keysock.Conn
+	name    string // of the capture; "" if there is none
+	stderr  io.Writer
+	closed  bool
+	created []string // files to remove if nothing could be recorded
+}
+
+func newRecording(c *cli.Context) (rec *recording, err error) {
+	rec = &recording{stderr: c.App.ErrWriter, name: c.String("write")}
+	conn, err := openSocket(keysock.Options{})
+	if err != nil {
+		return nil, err
+	}
+	rec.conn = conn
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	want := c.Int("buffer") << 10
+	if got, err := conn.SetReceiveBuffer(want); err != nil || got < want {
+		fmt.Fprintf(rec.stderr, "pfkeycap: record: the receive buffer is %d KiB, not %d: more messages at once are lost (root of the first user namespace may force it)\n", got>>10, want>>10)
+	}
+	rec.Socket = &socket{conn: conn, batch: keysock.NewBatch(0)}
+	rec.Codec = hostCodec()
+	rec.MaxRecords = c.Uint64("count")
+	rec.SyncEvery = 5 * time.Second
+
+	promisc := !c.Bool("no-promiscuous-mode")
+	// The queue is watched, so order alone tells which of two equal messages is the
+	// request; where it was nearly full the Recorder has left a comment.
+	tracer := trace.New(trace.Options{Promisc: record.No, Lossless: true})
+	names := processNames{}
+	rec.Annotate = func(r *record.Record) {
+		if len(r.Comments) > 0 {
+			tracer.Lost()
+		}
+		tracer.Annotate(r)
+		names.annotate(r)
+	}
+	if rec.name != "" {
+		if err := rec.openCapture(c, promisc); err != nil {
+			return nil, err
+		}
+	}
+	if rec.name == "" || c.Bool("print") {
+		if rec.name == "-" {
+			return nil, usagef("standard output cannot take both the capture and -P")
+		}
+		var ids func(*record.Record, []byte, int) [4]byte
+		if rec.Writer != nil {
+			ids = rec.Writer.Hider().ID // as in the capture
+		}
+		p, err := newPrinter(c, ids)
+		if err != nil {
+			return nil, err
+		}
+		rec.OnRecord = func(r *record.Record) error {
+			if r.TwinOf != 0 && !p.json {
+				return nil
+			}
+			if err := p.print(r); err != nil {
+				return err
+			}
+			if out, ok := p.w.(*output); ok && out.err != nil {
+				return out.err
+			}
+			return nil
+		}
+	}
+	return rec, nil
+}
+
+func (rec *recording) openCapture(c *cli.Context, promisc bool) error {
+	o := record.WriterOptions{
+		SnapLen:     c.Int("snaplen"),
+		Hardware:    runtime.GOARCH,
+		OS:          osName(),
+		Application: "pfkeycap " + versionString(),
+		KeysFile:    c.String("keys-file"),
+		Overwrite:   c.Bool("overwrite"),
+	}
+	o.Meta = record.Meta{Dialect: rec.Codec.Dialect, Order: rec.Codec.Order, Promisc: record.AnswerOf(promisc), Keys: record.KeysBeside}
+	if ns, err := keysock.NetNSInode(); err == nil {
+		o.Meta.NetNS = ns
+	}
+	if rec.name == "-" && o.KeysFile == "" {
+		o.Meta.Keys = record.KeysNone
+	}
+	if k := c.String("keys"); k != "" {
+		var err error
+		if o.Meta.Keys, err = record.ParseKeys(k); err != nil {
+			return usagef("%w", err)
+		}
+	}
+	if f := c.String("salt-file"); f != "" {
+		salt, err := record.ReadSaltFile(f)
+		if errors.Is(err, os.ErrNotExist) {
+			salt, err = record.CreateSaltFile(f)
+		}
+		if err != nil {
+			return usagef("%w", err)
+		}
+		o.Salt = salt
+	}
+	var err error
+	if rec.name == "-" {
+		out := c.App.Writer
+		if w, ok := out.(*output); ok {
+			out = w.w
+		}
+		if isTerminal(out) {
+			return usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
+		}
+		rec.Writer, err = record.NewWriter(out, o)
+	} else {
+		rec.Writer, err = record.Create(rec.name, o)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return usagef("%w (--overwrite replaces it)", err)
+	}
+	if err != nil {
+		return &statusError{exitDamage, err}
+	}
+	return nil
+}
+
+// run records until it is told to stop, or while a command runs.
+func (rec *recording) run(c *cli.Context, command []string) error {
+	ctx, cancel := context.WithCancel(c.Context)
+	defer cancel()
+	stopUSR1 := onUSR1(func() { rec.summary() })
+	defer stopUSR1()
+
+	if !c.Bool("no-promiscuous-mode") {
+		err := rec.Send(func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, uint32(os.Getpid())) })
+		if err != nil {
+			return machinef("switching X_PROMISC on: %w", err)
+		}
+	}
+	rec.greet(c)
+
+	var child *childRun
+	if command != nil {
+		var err error
+		if child, err = startChild(c, command, cancel); err != nil {
+			return err
+		}
+	}
+	err := rec.Run(ctx)
+	if child != nil {
+		child.stop()
+	}
+	if cerr := rec.close(); err == nil {
+		err = cerr
+	}
+	rec.summary()
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		status := exitDamage
+		if child != nil {
+			status = ownFailure
+		}
+		return &statusError{status, fmt.Errorf("%w; what is in the capture stays readable", err)}
+	}
+	if child != nil {
+		return child.result()
+	}
+	return nil
+}
+
+func (rec *recording) close() error {
+	if rec.closed {
+		return nil
+	}
+	rec.closed = true
+	err := rec.Recorder.Close()
+	if cerr := rec.conn.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// greet says what is recorded and what this system hides.
+func (rec *recording) greet(c *cli.Context) {
+	to := rec.name
+	switch to {
+	case "":
+		return
+	case "-":
+		to = "standard output"
+	}
+	fmt.Fprintf(rec.stderr, "pfkeycap: recording PF_KEY (%v) to %s", rec.Codec, to)
+	if k := rec.Writer.Meta().Keys; k == record.KeysBeside {
+		fmt.Fprintf(rec.stderr, ", keys to %s", rec.Writer.KeysFile())
+	} else {
+		fmt.Fprintf(rec.stderr, ", keys %v", k)
+	}
+	fmt.Fprintln(rec.stderr)
+	if h := hidden(rec.Codec.Dialect); h != "" {
+		fmt.Fprintf(rec.stderr, "pfkeycap: %s\n", h)
+	}
+}
+
+// summary says what was done, in dumpcap's words.
+func (rec *recording) summary() {
+	n := rec.Counts()
+	fmt.Fprintf(rec.stderr, "%d messages received, %d recorded", n.Received, n.Kept)
+	if rec.Writer != nil {
+		fmt.Fprintf(rec.stderr, ", %d bytes written", n.Bytes)
+	}
+	if n.NearlyFull > 0 {
+		fmt.Fprintf(rec.stderr, "; the receive queue was nearly full %d times, messages may be lost (-B)", n.NearlyFull)
+	}
+	fmt.Fprintln(rec.stderr)
+}
+
+// socket adapts a keysock.Conn to what a Recorder reads.
+type socket struct {
+	conn  *keysock.Conn
+	batch *keysock.Batch
+}
+
+func (s *socket) Receive() (record.Batch, error) {
+	_, err := s.conn.ReadBatch(s.batch)
+	return s.batch, err
+}
+
+func (s *socket) TryReceive() (record.Batch, error) {
+	_, err := s.conn.TryReadBatch(s.batch)
+	return s.batch, err
+}
+
+func (s *socket) Interrupt() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+func (s *socket) Queue() (used, limit int) {
+	m, err := s.conn.Meminfo()
+	if err != nil {
+		return 0, 0
+	}
+	return int(m.Queued), int(m.Limit)
+}
+
+// processNames finds the name of the process behind a message's pid while it
+// lives. A pid is kept for a while, because the process may be gone when its
+// answer comes.
+type processNames map[uint32]string
+
+const maxProcessNames = 1024
+
+func (n processNames) annotate(r *record.Record) {
+	if runtime.GOOS != "linux" || len(r.Data) < 16 {
+		return
+	}
+	base, _, _ := r.Codec.Extensions(r.Data[:16])
+	if base == nil || base.PID == 0 {
+		return
+	}
+	name, known := n[base.PID]
+	if !known || r.Dir == record.ToKernel {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", base.PID))
+		if err == nil {
+			name = strings.TrimSuffix(string(b), "\n")
+		}
+		if len(n) >= maxProcessNames {
+			clear(n)
+		}
+		n[base.PID] = name
+	}
+	r.Process = name
+}
+
+// childRun is the command that is recorded.
+type childRun struct {
+	cmd  *exec.Cmd
+	done chan error
+	err  error
+}
+
+// quiet is how long the recording goes on after the command, for what it made the
+// kernel say.
+const quiet = 100 * time.Millisecond
+
+func startChild(c *cli.Context, command []string, ended func()) (*childRun, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.App.Reader, c.App.Writer, c.App.ErrWriter
+	if out, ok := c.App.Writer.(*output); ok {
+		cmd.Stdout = out.w
+	}
+	if err := cmd.Start(); err != nil {
+		status := 127
+		if errors.Is(err, os.ErrPermission) {
+			status = 126
+		}
+		return nil, &statusError{status, err}
+	}
+	r := &childRun{cmd: cmd, done: make(chan error, 1)}
+	go func() {
+		err := cmd.Wait()
+		time.Sleep(quiet)
+		r.done <- err
+		ended()
+	}()
+	return r, nil
+}
+
+// stop ends the command if it still runs, as when the recording was interrupted.
+func (r *childRun) stop() {
+	select {
+	case r.err = <-r.done:
+		return
+	default:
+	}
+	_ = r.cmd.Process.Signal(os.Interrupt)
+	select {
+	case r.err = <-r.done:
+	case <-time.After(5 * time.Second):
+		_ = r.cmd.Process.Kill()
+		r.err = <-r.done
+	}
+}
+
+// result is the command's exit status as env(1) gives it on.
+func (r *childRun) result() error {
+	var ee *exec.ExitError
+	if !errors.As(r.err, &ee) {
+		return r.err
+	}
+	if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return &statusError{status: 128 + int(ws.Signal())}
+	}
+	return &statusError{status: ee.ExitCode()}
+}
