@@ -73,11 +73,10 @@ func recordAction(c *cli.Context) error {
 // recording is a Recorder with what surrounds it on the command line.
 type recording struct {
 	record.Recorder
-	conn    *keysock.Conn
-	name    string // of the capture; "" if there is none
-	stderr  io.Writer
-	closed  bool
-	created []string // files to remove if nothing could be recorded
+	conn   *keysock.Conn
+	name   string // of the capture; "" if there is none
+	stderr io.Writer
+	closed bool
 }
 
 func newRecording(c *cli.Context) (rec *recording, err error) {
