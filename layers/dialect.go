@@ -198,6 +198,7 @@ const (
 	EnumDir        = shape.PolicyDir
 	EnumLevel      = shape.PolicyLevel
 	EnumPolicyType = shape.PolicyType
+	EnumDiagnostic = shape.Diagnostic // in sadb_msg_reserved, on illumos
 )
 
 // EnumName returns the name of a number, as in the dialect's header without its

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sniff_test
+
+const race = false
