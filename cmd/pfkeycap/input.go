@@ -106,7 +106,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 	head, _ := br.Peek(64)
 	switch {
 	case c.Bool("hex"):
-		src = &hexSource{lines: newLines(br, in.name), over: over}
+		src = newSniffed(&hexSource{lines: newLines(br, in.name), over: over}, over, in.notice(c))
 	case looksLikeJSON(head):
 		src = &jsonSource{lines: newLines(br, in.name), over: over}
 	default:
@@ -115,7 +115,12 @@ func openInput(c *cli.Context, name string) (*input, error) {
 			in.Close()
 			return nil, inputError(in.name, err)
 		}
-		src, in.ids, promisc = r, r.ID, r.Meta().Promisc
+		// What a capture says of itself is known once its first record is read.
+		src, in.ids = peek(r), r.ID
+		promisc = r.Meta().Promisc
+		if unsaid(r) {
+			src = newSniffed(src, over, in.notice(c))
+		}
 	}
 	in.tracedSource = traced(src, in.name, promisc)
 	in.unheard = c.Bool("hex")
@@ -125,9 +130,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 // openCapture opens a capture file together with its side file, or reads a
 // capture from a stream.
 func openCapture(c *cli.Context, name string, br *bufio.Reader, in *input, over overrides) (*record.Reader, error) {
-	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Notice: func(text string) {
-		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: %s: %s\n", in.name, text)
-	}}
+	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Notice: in.notice(c)}
 	if f := c.String("salt-file"); f != "" {
 		salt, err := record.ReadSaltFile(f)
 		if err != nil {
@@ -144,6 +147,47 @@ func openCapture(c *cli.Context, name string, br *bufio.Reader, in *input, over 
 		return r, err
 	}
 	return record.NewReader(br, opt)
+}
+
+// notice says something about the input that is no error.
+func (in *input) notice(c *cli.Context) func(string) {
+	return func(text string) { fmt.Fprintf(c.App.ErrWriter, "pfkeycap: %s: %s\n", in.name, text) }
+}
+
+// peeked is a source whose first record has been read already.
+type peeked struct {
+	record.Source
+	first *record.Record
+	err   error
+}
+
+func peek(src record.Source) *peeked {
+	p := &peeked{Source: src}
+	r, err := src.Next()
+	if err != nil {
+		p.err = err
+	} else {
+		p.first = r.Clone()
+	}
+	return p
+}
+
+func (p *peeked) Next() (*record.Record, error) {
+	if r, err := p.first, p.err; r != nil || err != nil {
+		p.first = nil
+		return r, err
+	}
+	return p.Source.Next()
+}
+
+// unsaid reports whether a capture does not say its dialect, or is to be read as
+// another one.
+func unsaid(r *record.Reader) bool {
+	switch r.Interface().DialectFrom {
+	case record.DialectDescribed, record.DialectOfOS:
+		return false
+	}
+	return true
 }
 
 // looksLikeJSON reports whether the first character is that of an object.
