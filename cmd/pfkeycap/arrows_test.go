@@ -18,7 +18,7 @@ var allowed = map[string]string{
 	"layers/pfjson":                "layers layers/internal/shape",
 	"layers/check":                 "layers layers/internal/shape",
 	"record":                       "layers",
-	"record/filter":                "record layers layers/pfjson layers/internal/shape",
+	"record/filter":                "record layers",
 	"layers/sniff":                 "layers",
 	"record/keysock":               "",
 	"record/trace":                 "record layers",

@@ -13,6 +13,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/filter"
 )
 
 func decodeCommand() *cli.Command {
@@ -35,6 +36,11 @@ place is named, and the exit status is 4.`,
 			&cli.StringFlag{Name: "read", Aliases: []string{"r"}, Usage: "read `FILE` (as an operand)"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "all"},
 			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what RFC 2367 and the kernel would refuse (=`OS` for another than the capture's); exit 1 if there is anything"}},
+			&cli.StringFlag{Name: "display-filter", Aliases: []string{"Y"}, Usage: "only what `EXPR` is true for, such as 'type == \"ACQUIRE\" && cidr(dst, \"10.0.0.0/8\")'"},
+			&cli.StringSliceFlag{Name: "field", Aliases: []string{"e"}, Usage: "with -T fields or csv: a column of `PATH`, such as sa.spi; repeat it"},
+			&cli.StringSliceFlag{Name: "fields-option", Aliases: []string{"E"}, Usage: "with -T fields or csv: `OPT` as tshark's: header=y, separator=,, quote=d, occurrence=f, aggregator=;"},
+			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the messages to the capture `FILE` instead, numbers and keys kept"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE of -w and its side file"},
 			&cli.BoolFlag{Name: "keep-duplicates", Usage: "print the second copies too"},
 		}, outputFlags("t")...), inputFlags()...),
 		Action: decode,
@@ -57,6 +63,15 @@ func decode(c *cli.Context) error {
 		return err
 	}
 	defer in.Close()
+	var match *filter.Filter
+	if expr := c.String("display-filter"); expr != "" {
+		if match, err = filter.Compile(expr, filter.Options{ID: in.ids}); err != nil {
+			return usagef("%w", err)
+		}
+	}
+	if c.IsSet("write") {
+		return cut(c, in, match)
+	}
 	p, err := newPrinter(c, in.ids)
 	if err != nil {
 		return err
@@ -78,7 +93,8 @@ func decode(c *cli.Context) error {
 		if err != nil {
 			return errors.Join(p.done(), err)
 		}
-		if r.TwinOf != 0 && !p.json && !c.Bool("keep-duplicates") {
+		if r.TwinOf != 0 && p.isText() && !c.Bool("keep-duplicates") || match != nil && !match.Match(r) {
+			p.text.Remember(r)
 			continue
 		}
 		n++
@@ -93,6 +109,42 @@ func decode(c *cli.Context) error {
 		return found()
 	}
 	return nil
+}
+
+// cut copies the records that match into a capture. Second copies stay in it: what
+// is one is found out again.
+func cut(c *cli.Context, in *input, match *filter.Filter) error {
+	w, err := newCut(c, in)
+	if err != nil {
+		return err
+	}
+	limit := c.Uint64("count")
+	var rerr error
+	for limit == 0 || w.Records() < limit {
+		var r *record.Record
+		if r, rerr = in.Next(); rerr != nil {
+			break
+		}
+		if match != nil && !match.Match(r) {
+			continue
+		}
+		if err := w.Append(r); err != nil {
+			return errors.Join(&statusError{exitDamage, err}, w.Close())
+		}
+		if limit != 0 {
+			if err := w.Flush(); err != nil {
+				return &statusError{exitDamage, err}
+			}
+		}
+	}
+	if rerr == io.EOF {
+		rerr = nil
+	}
+	if err := w.Close(); err != nil {
+		return &statusError{exitDamage, err}
+	}
+	fmt.Fprintf(c.App.ErrWriter, "pfkeycap: decode: %d messages written to %s\n", w.Records(), c.String("write"))
+	return rerr
 }
 
 // linter prints a record and what is wrong with it.

@@ -35,6 +35,7 @@ type input struct {
 	file  bool // not live: output may be gathered
 	ids   func(r *record.Record, secret []byte, key int) [4]byte
 	close func() error
+	meta  record.Meta // what a capture says of itself
 }
 
 func (in *input) Close() error {
@@ -117,7 +118,8 @@ func openInput(c *cli.Context, name string) (*input, error) {
 		}
 		// What a capture says of itself is known once its first record is read.
 		src, in.ids = peek(r), r.ID
-		promisc = r.Meta().Promisc
+		in.meta = r.Meta()
+		promisc = in.meta.Promisc
 		if unsaid(r) {
 			src = newSniffed(src, over, in.notice(c))
 		}

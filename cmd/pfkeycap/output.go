@@ -14,13 +14,14 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/filter"
 )
 
 // outputFlags are the options of every command that prints messages. Time has the
 // letter t where the command has no other use for it.
 func outputFlags(timeAliases ...string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text, tree (= text -v) or json (one object a line)", Value: "text"},
+		&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text, tree (= text -v), json (one object a line), fields or csv (with -e)", Value: "text"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "every field; twice: reserved fields and padding too"},
 		&cli.BoolFlag{Name: "hexdump", Aliases: []string{"x"}, Usage: "the bytes of every message too, secrets hidden"},
 		&cli.BoolFlag{Name: "time", Aliases: timeAliases, Count: new(int), Usage: "no time; -tt seconds since 1970, -ttt since the one before, -tttt date, -ttttt since the first"},
@@ -40,6 +41,7 @@ type printer struct {
 	flush int // bytes to gather before writing
 
 	problems []pfjson.Problem // of the next record, for JSON
+	fields   *filter.Fields   // the columns of -T fields and csv
 }
 
 // newPrinter makes one. ids names secrets without showing them; nil makes names
@@ -60,8 +62,12 @@ func newPrinter(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (
 	case "json", "ndjson":
 		p.json = true
 		p.jopt.ShowKeys = p.opt.ShowKeys
+	case "fields", "csv":
+		if err := p.setFields(c, f == "csv", ids); err != nil {
+			return nil, err
+		}
 	default:
-		return nil, usagef("unknown format %q: want text, tree or json", f)
+		return nil, usagef("unknown format %q: want text, tree, json, fields or csv", f)
 	}
 	if ids == nil {
 		ids = record.NewHider(record.NewSalt()).ID
@@ -76,6 +82,31 @@ func (p *printer) setIDs(ids func(*record.Record, []byte, int) [4]byte) {
 	p.text = render.New(p.opt)
 }
 
+// setFields makes the columns that -e names.
+func (p *printer) setFields(c *cli.Context, csv bool, ids func(*record.Record, []byte, int) [4]byte) error {
+	paths := c.StringSlice("field")
+	if len(paths) == 0 {
+		return usagef("-T %s wants columns: -e PATH", c.String("format"))
+	}
+	var o filter.FieldsOptions
+	if csv {
+		o = filter.CSV()
+	}
+	o.ShowKeys, o.ID = p.opt.ShowKeys, ids
+	for _, s := range c.StringSlice("fields-option") {
+		if err := o.Set(s); err != nil {
+			return usagef("-E %s: %w", s, err)
+		}
+	}
+	f, err := filter.NewFields(paths, o)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	p.fields = f
+	p.buf = f.AppendHeader(p.buf)
+	return nil
+}
+
 // explain says why the kernel refused a request, as far as its bytes tell.
 func explain(reply *record.Record, request []byte) string {
 	if len(reply.Data) < layers.BaseLen {
@@ -86,9 +117,12 @@ func explain(reply *record.Record, request []byte) string {
 
 // print prints one record at once, or when enough has come together.
 func (p *printer) print(r *record.Record) error {
-	if p.json {
+	switch {
+	case p.json:
 		p.buf = p.appendJSON(p.buf, r)
-	} else {
+	case p.fields != nil:
+		p.buf = p.fields.AppendRow(p.buf, r)
+	default:
 		p.buf = p.text.Append(p.buf, r)
 	}
 	if len(p.buf) < p.flush {
@@ -96,6 +130,9 @@ func (p *printer) print(r *record.Record) error {
 	}
 	return p.done()
 }
+
+// isText reports whether people read the output: then second copies are left out.
+func (p *printer) isText() bool { return !p.json && p.fields == nil }
 
 // done writes what is left.
 func (p *printer) done() error {

@@ -130,7 +130,7 @@ func newRecording(c *cli.Context) (rec *recording, err error) {
 			return nil, err
 		}
 		rec.OnRecord = func(r *record.Record) error {
-			if r.TwinOf != 0 && !p.json {
+			if r.TwinOf != 0 && p.isText() {
 				return nil
 			}
 			if err := p.print(r); err != nil {

@@ -91,6 +91,14 @@ func (p *Printer) Append(dst []byte, r *record.Record) []byte {
 	return dst
 }
 
+// Remember notes a request for the sake of its answers. Append does it too; it is
+// for records that are not to be shown.
+func (p *Printer) Remember(r *record.Record) {
+	if r.Dir == record.ToKernel {
+		p.requests.put(r, p.opt.Why != nil)
+	}
+}
+
 func (p *Printer) data(r *record.Record) []byte {
 	if p.opt.ShowKeys {
 		return r.Bytes()
@@ -129,9 +137,7 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 	if r.ReplyTo != 0 {
 		dst = p.appendReply(dst, r, m)
 	}
-	if r.Dir == record.ToKernel {
-		p.requests.put(r, p.opt.Why != nil)
-	}
+	p.Remember(r)
 	if r.Dropped != 0 {
 		dst = append(dst, " lost-before="...)
 		dst = strconv.AppendUint(dst, r.Dropped, 10)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+// newCut makes the capture that decode -w writes: records of another one, with
+// their numbers, stand-ins and, where they are at hand, their keys beside it.
+func newCut(c *cli.Context, in *input) (*record.Writer, error) {
+	name := c.String("write")
+	o := record.WriterOptions{
+		Application: "pfkeycap " + versionString(),
+		Meta:        in.meta,
+		Overwrite:   c.Bool("overwrite"),
+	}
+	o.Meta.CaptureID = "" // a capture of its own
+	switch {
+	case in.meta.Keys == record.KeysInside:
+	case in.meta.SaltID != "": // the stand-ins are those of the input
+		o.Meta.Keys = record.KeysNone
+		if _, err := os.Stat(in.name + record.KeysSuffix); err == nil {
+			o.Meta.Keys = record.KeysBeside
+		}
+	default:
+		o.Meta.Keys = record.KeysBeside
+		if f := c.String("salt-file"); f != "" {
+			salt, err := record.ReadSaltFile(f)
+			if err != nil {
+				return nil, usagef("%w", err)
+			}
+			o.Salt = salt
+		}
+	}
+	if name == "-" {
+		if o.Meta.Keys == record.KeysBeside {
+			o.Meta.Keys = record.KeysNone
+		}
+		out := c.App.Writer
+		if w, ok := out.(*output); ok {
+			out = w.w
+		}
+		if isTerminal(out) {
+			return nil, usagef("a capture is not for a terminal: redirect standard output")
+		}
+		return record.NewWriter(out, o)
+	}
+	w, err := record.Create(name, o)
+	if errors.Is(err, os.ErrExist) {
+		return nil, usagef("%w (--overwrite replaces it)", err)
+	}
+	if err != nil {
+		return nil, &statusError{exitDamage, err}
+	}
+	return w, nil
+}
