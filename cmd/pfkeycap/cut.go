@@ -36,16 +36,21 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 			o.Salt = salt
 		}
 	}
+	if name == "-" && o.Meta.Keys == record.KeysBeside {
+		o.Meta.Keys = record.KeysNone
+	}
+	return createCapture(c, name, o)
+}
+
+// createCapture creates a capture file, or writes one to standard output for "-".
+func createCapture(c *cli.Context, name string, o record.WriterOptions) (*record.Writer, error) {
 	if name == "-" {
-		if o.Meta.Keys == record.KeysBeside {
-			o.Meta.Keys = record.KeysNone
-		}
 		out := c.App.Writer
 		if w, ok := out.(*output); ok {
 			out = w.w
 		}
 		if isTerminal(out) {
-			return nil, usagef("a capture is not for a terminal: redirect standard output")
+			return nil, usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
 		}
 		return record.NewWriter(out, o)
 	}

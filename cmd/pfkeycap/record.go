@@ -178,25 +178,8 @@ func (rec *recording) openCapture(c *cli.Context, promisc bool) error {
 		o.Salt = salt
 	}
 	var err error
-	if rec.name == "-" {
-		out := c.App.Writer
-		if w, ok := out.(*output); ok {
-			out = w.w
-		}
-		if isTerminal(out) {
-			return usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
-		}
-		rec.Writer, err = record.NewWriter(out, o)
-	} else {
-		rec.Writer, err = record.Create(rec.name, o)
-	}
-	if errors.Is(err, os.ErrExist) {
-		return usagef("%w (--overwrite replaces it)", err)
-	}
-	if err != nil {
-		return &statusError{exitDamage, err}
-	}
-	return nil
+	rec.Writer, err = createCapture(c, rec.name, o)
+	return err
 }
 
 // run records until it is told to stop, or while a command runs.
