@@ -157,7 +157,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Action:                    welcome,
 		Commands: []*cli.Command{
 			recordCommand(), decodeCommand(), replayCommand(),
-			dumpCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
+			dumpCommand(), dialectsCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
 			targetCommand(), versionCommand(), manCommand(),
 		},
 	}
