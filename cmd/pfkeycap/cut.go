@@ -28,13 +28,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 		}
 	default:
 		o.Meta.Keys = record.KeysBeside
-		if f := c.String("salt-file"); f != "" {
-			salt, err := record.ReadSaltFile(f)
-			if err != nil {
-				return nil, usagef("%w", err)
-			}
-			o.Salt = salt
-		}
+		o.Salt = in.salt
 	}
 	if name == "-" && o.Meta.Keys == record.KeysBeside {
 		o.Meta.Keys = record.KeysNone
@@ -45,10 +39,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 // createCapture creates a capture file, or writes one to standard output for "-".
 func createCapture(c *cli.Context, name string, o record.WriterOptions) (*record.Writer, error) {
 	if name == "-" {
-		out := c.App.Writer
-		if w, ok := out.(*output); ok {
-			out = w.w
-		}
+		out := standardOutput(c)
 		if isTerminal(out) {
 			return nil, usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
 		}

@@ -76,7 +76,7 @@ func decode(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, stdout := c.App.Writer.(*output); stdout && !isTerminal(c.App.Writer.(*output).w) && in.file {
+	if in.file && !isTerminal(standardOutput(c)) {
 		p.flush = 64 << 10
 	}
 	lint, err := newLinter(c, p)
@@ -120,7 +120,7 @@ func cut(c *cli.Context, in *input, match *filter.Filter) error {
 	}
 	limit := c.Uint64("count")
 	var rerr error
-	for limit == 0 || w.Records() < limit {
+	for n := uint64(0); limit == 0 || n < limit; {
 		var r *record.Record
 		if r, rerr = in.Next(); rerr != nil {
 			break
@@ -131,11 +131,7 @@ func cut(c *cli.Context, in *input, match *filter.Filter) error {
 		if err := w.Append(r); err != nil {
 			return errors.Join(&statusError{exitDamage, err}, w.Close())
 		}
-		if limit != 0 {
-			if err := w.Flush(); err != nil {
-				return &statusError{exitDamage, err}
-			}
-		}
+		n++
 	}
 	if rerr == io.EOF {
 		rerr = nil

@@ -36,6 +36,7 @@ type input struct {
 	ids   func(r *record.Record, secret []byte, key int) [4]byte
 	close func() error
 	meta  record.Meta // what a capture says of itself
+	salt  record.Salt // of --salt-file; zero if there is none
 }
 
 func (in *input) Close() error {
@@ -65,16 +66,14 @@ func parseOverrides(c *cli.Context) (o overrides, err error) {
 	return o, nil
 }
 
-// hider makes the names of secrets that have no stand-ins in a capture.
-func newHider(c *cli.Context) (*record.Hider, error) {
+// saltOf reads the salt file, if there is one; the zero Salt means there is none.
+func saltOf(c *cli.Context) (salt record.Salt, err error) {
 	if f := c.String("salt-file"); f != "" {
-		salt, err := record.ReadSaltFile(f)
-		if err != nil {
-			return nil, usagef("%w", err)
+		if salt, err = record.ReadSaltFile(f); err != nil {
+			err = usagef("%w", err)
 		}
-		return record.NewHider(salt), nil
 	}
-	return record.NewHider(record.NewSalt()), nil
+	return salt, err
 }
 
 // openInput opens a file, or standard input for "-", in any form that can be
@@ -84,11 +83,11 @@ func openInput(c *cli.Context, name string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	hider, err := newHider(c)
+	salt, err := saltOf(c)
 	if err != nil {
 		return nil, err
 	}
-	in := &input{name: name, file: name != "-", ids: hider.ID}
+	in := &input{name: name, file: name != "-", salt: salt}
 	var stream io.Reader
 	switch {
 	case name == "-":
@@ -124,6 +123,12 @@ func openInput(c *cli.Context, name string) (*input, error) {
 			src = newSniffed(src, over, in.notice(c))
 		}
 	}
+	if in.ids == nil { // a form without stand-ins of its own
+		if salt.IsZero() {
+			salt = record.NewSalt()
+		}
+		in.ids = record.NewHider(salt).ID
+	}
 	in.tracedSource = traced(src, in.name, promisc)
 	in.unheard = c.Bool("hex")
 	return in, nil
@@ -132,14 +137,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 // openCapture opens a capture file together with its side file, or reads a
 // capture from a stream.
 func openCapture(c *cli.Context, name string, br *bufio.Reader, in *input, over overrides) (*record.Reader, error) {
-	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Notice: in.notice(c)}
-	if f := c.String("salt-file"); f != "" {
-		salt, err := record.ReadSaltFile(f)
-		if err != nil {
-			return nil, err
-		}
-		opt.Salt = salt
-	}
+	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Salt: in.salt, Notice: in.notice(c)}
 	if st, err := os.Stat(name); name != "-" && err == nil && st.Mode().IsRegular() {
 		in.Close() // it is opened again, with what lies beside it
 		r, err := record.Open(name, opt)

@@ -138,6 +138,15 @@ func (o *output) failure() error {
 	return damagef("writing the output: %w", o.err)
 }
 
+// standardOutput is the app's output without the memory of failed writes: what a
+// child process gets, and what is or is not a terminal.
+func standardOutput(c *cli.Context) io.Writer {
+	if o, ok := c.App.Writer.(*output); ok {
+		return o.w
+	}
+	return c.App.Writer
+}
+
 // newApp makes the command line.
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{

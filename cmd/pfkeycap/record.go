@@ -339,10 +339,7 @@ const quiet = 100 * time.Millisecond
 
 func startChild(c *cli.Context, command []string, ended func()) (*childRun, error) {
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.App.Reader, c.App.Writer, c.App.ErrWriter
-	if out, ok := c.App.Writer.(*output); ok {
-		cmd.Stdout = out.w
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.App.Reader, standardOutput(c), c.App.ErrWriter
 	if err := cmd.Start(); err != nil {
 		status := 127
 		if errors.Is(err, os.ErrPermission) {

@@ -46,13 +46,10 @@ func runInSandbox(c *cli.Context, command []string, timeout time.Duration, writa
 	cmd := &sandbox.Cmd{
 		Args:     command,
 		Stdin:    c.App.Reader,
-		Stdout:   c.App.Writer,
+		Stdout:   standardOutput(c), // the sandbox has to see whether it is a terminal
 		Stderr:   c.App.ErrWriter,
 		Timeout:  timeout,
 		Writable: writable,
-	}
-	if out, ok := c.App.Writer.(*output); ok {
-		cmd.Stdout = out.w // the sandbox has to see whether it is a terminal
 	}
 	status, err := cmd.Run(c.Context)
 	if errors.Is(err, sandbox.ErrNoKernel) {
