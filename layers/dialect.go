@@ -367,6 +367,12 @@ func (d Dialect) LayoutOf(number uint16) *Layout {
 	return nil
 }
 
+// RequestLayout returns the layout of a policy's requests.
+func (d Dialect) RequestLayout() *Layout { return d.table().request.shape() }
+
+// AlgLayout returns the layout of a supported algorithm.
+func (d Dialect) AlgLayout() *Layout { return d.table().alg.shape() }
+
 // ExtNumbers lists the extension numbers of a dialect, in order.
 func (d Dialect) ExtNumbers() []uint16 {
 	var list []uint16

@@ -12,30 +12,11 @@ import (
 var (
 	longSA        = shape.ByName("sadb_sa_2")
 	comb          = shape.ByName("sadb_comb")
-	alg           = shape.ByName("sadb_alg")
-	algIllumos    = shape.ByName("sadb_alg@illumos")
-	request       = shape.ByName("sadb_x_ipsecrequest")
-	requestKAME   = shape.ByName("sadb_x_ipsecrequest@kame")
 	ecomb         = shape.ByName("sadb_x_ecomb")
 	algdesc       = shape.ByName("sadb_x_algdesc")
 	sastat        = shape.ByName("sastat")
 	lifetimeShape = shape.ByName("sadb_lifetime")
 )
-
-func requestOf(d layers.Dialect) *shape.Shape {
-	switch d {
-	case layers.NoDialect, layers.RFC2367, layers.Linux:
-		return request
-	}
-	return requestKAME
-}
-
-func algOf(d layers.Dialect) *shape.Shape {
-	if d == layers.Illumos {
-		return algIllumos
-	}
-	return alg
-}
 
 // layoutOf chooses the structure of an extension. macOS has two for SA: the long
 // one is meant if the length has room for it or, without a length, if a member of
@@ -189,7 +170,7 @@ func (p *parser) structure(o *object, sh *shape.Shape, start int) {
 			p.count(o, f.Name, start+int(f.Off), int(f.Size), n)
 		}
 	case shape.Algs:
-		p.list(o, "algs", algOf(p.codec.Dialect))
+		p.list(o, "algs", p.codec.Dialect.AlgLayout())
 	case shape.Stats:
 		p.count(o, "list_len", start+12, 4, p.list(o, "list", sastat))
 	case shape.EComb:
@@ -512,7 +493,7 @@ func (p *parser) extendedCombs(o *object, start int) {
 
 // requests appends the requests of a policy, whose lengths count bytes.
 func (p *parser) requests(o *object) {
-	sh := requestOf(p.codec.Dialect)
+	sh := p.codec.Dialect.RequestLayout()
 	items, _ := o.array("requests")
 	for _, n := range items {
 		in := p.object(n)
