@@ -202,7 +202,10 @@ func inputError(name string, err error) error {
 	if errors.Is(err, record.ErrDamaged) {
 		status = exitDamage
 	}
-	return &statusError{status, fmt.Errorf("%s: %w", name, err)}
+	if !strings.HasPrefix(err.Error(), name+": ") { // opening a file says it already
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return &statusError{status, err}
 }
 
 // traced adds what record/trace finds out to each record, and the file's name and

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -108,7 +109,7 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // isCommandLine tells errors of the command line from those about files.
 func isCommandLine(err error) bool {
 	var pe *os.PathError
-	return !errors.As(err, &pe)
+	return !errors.As(err, &pe) && !errors.Is(err, record.ErrNotCapture)
 }
 
 // output remembers a failed write, so that a full disk or a closed pipe behind
