@@ -19,6 +19,7 @@ var allowed = map[string]string{
 	"layers/check":                 "layers layers/internal/shape",
 	"record":                       "layers",
 	"record/filter":                "record layers",
+	"record/convert":               "record layers layers/pfjson",
 	"layers/sniff":                 "layers",
 	"record/keysock":               "",
 	"record/trace":                 "record layers",

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/layers"
-	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert"
 	"github.com/pfkeycap/pfkeycap/record/trace"
 )
 
@@ -23,9 +21,18 @@ func inputFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "dialect", Aliases: []string{"d"}, Usage: "read as `OS`: rfc2367, linux, freebsd, netbsd, openbsd, macos, illumos, dragonfly"},
 		&cli.StringFlag{Name: "order", Usage: "read in byte `ORDER` le or be"},
-		&cli.BoolFlag{Name: "hex", Usage: "input is hex, one message a line; spaces and # comments are allowed"},
+		&cli.StringFlag{Name: "read-format", Usage: "input is in `FORM`: capture, " + formNames() + " (found out if not said)"},
+		&cli.BoolFlag{Name: "hex", Usage: "input is hex, one message a line; spaces and # comments are allowed (--read-format hex)"},
 		&cli.StringFlag{Name: "salt-file", Usage: "name keys under the salt in `FILE`, to compare outputs"},
 	}
+}
+
+func formNames() string {
+	var names []string
+	for _, f := range convert.Forms() {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
 }
 
 // input is any readable form of a recording.
@@ -103,12 +110,21 @@ func openInput(c *cli.Context, name string) (*input, error) {
 	var src record.Source
 	promisc := record.NotKnown
 	br := bufio.NewReaderSize(stream, 64<<10)
-	head, _ := br.Peek(64)
+	form, err := formOf(c, br)
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
 	switch {
-	case c.Bool("hex"):
-		src = newSniffed(&hexSource{lines: newLines(br, in.name), over: over}, over, in.notice(c))
-	case looksLikeJSON(head):
-		src = &jsonSource{lines: newLines(br, in.name), over: over}
+	case form != convert.None:
+		src, err = convert.NewSource(form, br, convert.Options{Codec: layers.Codec{Dialect: over.dialect, Order: over.order}})
+		if err != nil {
+			in.Close()
+			return nil, inputError(in.name, err)
+		}
+		if form.Silent() {
+			src = newSniffed(src, over, in.notice(c))
+		}
 	default:
 		r, err := openCapture(c, name, br, in, over)
 		if err != nil {
@@ -130,7 +146,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 		in.ids = record.NewHider(salt).ID
 	}
 	in.tracedSource = traced(src, in.name, promisc)
-	in.unheard = c.Bool("hex")
+	in.unheard = form.Silent()
 	return in, nil
 }
 
@@ -190,10 +206,29 @@ func unsaid(r *record.Reader) bool {
 	return true
 }
 
-// looksLikeJSON reports whether the first character is that of an object.
-func looksLikeJSON(head []byte) bool {
-	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
-	return len(head) > 0 && head[0] == '{'
+// formOf returns the form that the user names or the text looks like; None is a
+// capture.
+func formOf(c *cli.Context, br *bufio.Reader) (convert.Form, error) {
+	switch name := c.String("read-format"); {
+	case c.Bool("hex") && name != "" && name != string(convert.Hex):
+		return convert.None, usagef("--hex and --read-format %s contradict each other", name)
+	case c.Bool("hex"):
+		return convert.Hex, nil
+	case name == "capture":
+		return convert.None, nil
+	case name == "":
+		// What the first read gave is enough: a live stream has no more to look at
+		// until its next message.
+		br.Peek(1)
+		head, _ := br.Peek(min(br.Buffered(), convert.SniffLen))
+		return convert.Sniff(head), nil
+	default:
+		form, err := convert.ParseForm(name)
+		if err != nil {
+			err = usagef("%w", err)
+		}
+		return form, err
+	}
 }
 
 // inputError gives an error about a file the file's name and its exit status.
@@ -233,115 +268,4 @@ func (s *tracedSource) Next() (*record.Record, error) {
 		r.Dir, r.TwinOf, r.ReplyTo = record.Unknown, 0, 0
 	}
 	return r, err
-}
-
-// lines reads lines of bounded length.
-type lines struct {
-	s      *bufio.Scanner
-	name   string
-	number int
-}
-
-// maxLine is more than the longest message takes in hex, or as JSON.
-const maxLine = 64 << 20
-
-func newLines(r io.Reader, name string) lines {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, maxLine)
-	return lines{s: s, name: name}
-}
-
-// next returns the next line that is not empty.
-func (l *lines) next() ([]byte, error) {
-	for l.s.Scan() {
-		l.number++
-		if b := bytes.TrimSpace(l.s.Bytes()); len(b) > 0 {
-			return b, nil
-		}
-	}
-	if err := l.s.Err(); err != nil {
-		return nil, damagef("%s: line %d: %w", l.name, l.number+1, err)
-	}
-	return nil, io.EOF
-}
-
-// hexSource reads one message a line.
-type hexSource struct {
-	lines lines
-	over  overrides
-	n     uint64
-	rec   record.Record
-}
-
-func (s *hexSource) Next() (*record.Record, error) {
-	for {
-		line, err := s.lines.next()
-		if err != nil {
-			return nil, err
-		}
-		text, _, _ := strings.Cut(string(line), "#")
-		text = strings.Map(func(r rune) rune {
-			if strings.ContainsRune(" \t:,", r) {
-				return -1
-			}
-			return r
-		}, text)
-		if text == "" {
-			continue
-		}
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			return nil, usagef("%s: line %d: %w", s.lines.name, s.lines.number, err)
-		}
-		s.n++
-		codec := layers.Codec{Dialect: s.over.dialect, Order: s.over.order}
-		if codec.Dialect == layers.NoDialect {
-			codec.Dialect = layers.Linux
-		}
-		if codec.Order == layers.NoOrder {
-			if codec.Order = layers.OrderOf(b, len(b)); codec.Order == layers.NoOrder {
-				codec.Order = layers.NativeEndian
-			}
-		}
-		s.rec = record.Record{Number: s.n, Codec: codec, Data: b, OrigLen: len(b)}
-		return &s.rec, nil
-	}
-}
-
-// jsonSource reads what -T json wrote.
-type jsonSource struct {
-	lines lines
-	over  overrides
-	n     uint64
-	rec   record.Record
-}
-
-func (s *jsonSource) Next() (*record.Record, error) {
-	line, err := s.lines.next()
-	if err != nil {
-		return nil, err
-	}
-	j, err := pfjson.Parse(line, pfjson.ParseOptions{})
-	if err != nil {
-		return nil, usagef("%s: line %d: %w", s.lines.name, s.lines.number, err)
-	}
-	s.n++
-	dir, err := record.ParseDirection(j.Direction)
-	if err != nil {
-		return nil, usagef("%s: line %d: %w", s.lines.name, s.lines.number, err)
-	}
-	if s.over.dialect != layers.NoDialect {
-		j.Codec.Dialect = s.over.dialect
-	}
-	if s.over.order != layers.NoOrder {
-		j.Codec.Order = s.over.order
-	}
-	if j.Number == 0 {
-		j.Number = s.n
-	}
-	s.rec = record.Record{
-		Number: j.Number, Time: j.Time, Dir: dir, Codec: j.Codec, Data: j.Data, OrigLen: max(j.Length, len(j.Data)),
-		TwinOf: j.TwinOf, ReplyTo: j.ReplyTo, Process: j.Process, Comments: j.Comments,
-	}
-	return &s.rec, nil
 }

@@ -1,0 +1,192 @@
+// Package convert reads what other tools, and people, write down of PF_KEY
+// messages, as a source of records like a capture.
+//
+// A Form is one way to write messages down. Sniff tells it from the first bytes of
+// a text, NewSource reads it. A source never holds more than one line or statement
+// of its text, whose length is bounded, and its errors name the line and, where
+// that helps, the column.
+package convert
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+// Form is the name of a way to write messages down, as users give it.
+type Form string
+
+// None is no form that this package reads: a capture, for instance.
+const None Form = ""
+
+// form is what there is to know of a Form. Adding one is adding a line to forms.
+type form struct {
+	name   Form
+	about  string                 // one line for people
+	looks  func(head []byte) bool // whether the beginning of a text is of this form
+	source func(r io.Reader, o Options) record.Source
+	// silent forms do not say whose messages they hold: dialect and byte order come
+	// from the bytes or the user, and nothing says that a message was heard on a
+	// socket.
+	silent bool
+}
+
+var forms = []form{
+	{name: JSON, about: "JSON lines, as decode -T json writes them", looks: looksLikeJSON, source: newJSON},
+	{name: Hex, about: "hex, one message a line; spaces and # comments are allowed", looks: looksLikeHex, source: newHex, silent: true},
+}
+
+func lookup(name Form) (form, bool) {
+	for _, f := range forms {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return form{}, false
+}
+
+// Forms returns the names of all forms, in the order in which Sniff tries them.
+func Forms() []Form {
+	list := make([]Form, len(forms))
+	for i, f := range forms {
+		list[i] = f.name
+	}
+	return list
+}
+
+// About returns one line of text about a form.
+func (f Form) About() string {
+	x, _ := lookup(f)
+	return x.about
+}
+
+// Silent reports whether the form does not say the dialect and byte order of its
+// messages, nor that they were heard on a socket.
+func (f Form) Silent() bool {
+	x, _ := lookup(f)
+	return x.silent
+}
+
+// ParseForm returns the form of that name. The error lists the names.
+func ParseForm(name string) (Form, error) {
+	if f, ok := lookup(Form(name)); ok {
+		return f.name, nil
+	}
+	var names []string
+	for _, f := range forms {
+		names = append(names, string(f.name))
+	}
+	return None, fmt.Errorf("%q is not a form that can be read: use %s", name, strings.Join(names, ", "))
+}
+
+// SniffLen is how many bytes Sniff wants to see, if there are so many.
+const SniffLen = 4096
+
+// Sniff returns the form of a text that begins with head, or None.
+func Sniff(head []byte) Form {
+	head = trimMark(head)
+	for _, f := range forms {
+		if f.looks(head) {
+			return f.name
+		}
+	}
+	return None
+}
+
+// Options say how a text is read.
+type Options struct {
+	// Codec is what the messages are read or made as. Where its Dialect or Order is
+	// not set, what the text says counts, then Linux and this machine's order.
+	Codec layers.Codec
+
+	// Number is the record number before the first; the first record has Number+1,
+	// unless the form has numbers of its own.
+	Number uint64
+}
+
+// codec fills in what neither the user nor the text says.
+func (o Options) codec(msg []byte) layers.Codec {
+	c := o.Codec
+	if c.Dialect == layers.NoDialect {
+		c.Dialect = layers.Linux
+	}
+	if c.Order == layers.NoOrder {
+		c.Order = layers.OrderOf(msg, len(msg))
+	}
+	if c.Order == layers.NoOrder {
+		c.Order = layers.NativeEndian
+	}
+	return c
+}
+
+// NewSource reads messages in a form other than None. The source's errors wrap
+// *SyntaxError for a text that cannot be understood, record.ErrDamaged for one that
+// cannot be read.
+func NewSource(f Form, r io.Reader, o Options) (record.Source, error) {
+	x, ok := lookup(f)
+	if !ok {
+		return nil, fmt.Errorf("%q is not a form that can be read", f)
+	}
+	return x.source(r, o), nil
+}
+
+// SyntaxError says where a text cannot be understood.
+type SyntaxError struct {
+	Line   int // from 1
+	Column int // in bytes, from 1; 0 if it is about the line
+	Err    error
+}
+
+func (e *SyntaxError) Error() string {
+	if e.Column > 0 {
+		return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
+	}
+	return fmt.Sprintf("line %d: %v", e.Line, e.Err)
+}
+
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// trimMark takes away the byte order mark that some editors put before a text.
+func trimMark(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
+
+// maxLine is more than the longest message takes in hex, or as JSON.
+const maxLine = 64 << 20
+
+// lines reads lines of bounded length.
+type lines struct {
+	s      *bufio.Scanner
+	number int // of the line read last
+}
+
+func newLines(r io.Reader) lines {
+	s := bufio.NewScanner(r)
+	s.Buffer(nil, maxLine)
+	return lines{s: s}
+}
+
+// next returns the next line that is not empty, without white space around it. The
+// bytes are valid until the next call.
+func (l *lines) next() ([]byte, error) {
+	for l.s.Scan() {
+		l.number++
+		b := l.s.Bytes()
+		if l.number == 1 {
+			b = trimMark(b)
+		}
+		if b = bytes.TrimSpace(b); len(b) > 0 {
+			return b, nil
+		}
+	}
+	if err := l.s.Err(); err != nil {
+		return nil, fmt.Errorf("%w: line %d: %w", record.ErrDamaged, l.number+1, err)
+	}
+	return nil, io.EOF
+}
+
+// wrong says what is wrong with the line read last.
+func (l *lines) wrong(err error) error { return &SyntaxError{Line: l.number, Err: err} }
