@@ -100,7 +100,7 @@ func agrees(v *check.Verdict, o *observed) string {
 func TestPredictObserved(t *testing.T) {
 	count := map[string]int{}
 	for _, o := range requests(t) {
-		v := check.Predict(o.codec, o.msg)
+		v := check.Predict(layers.Linux, o.codec, o.msg)
 		a := agrees(&v, &o)
 		count[a]++
 		if a == "wrong" {
@@ -151,7 +151,7 @@ func TestPredictAlgorithms(t *testing.T) {
 			}
 			o := observed{name: name, codec: c, msg: m.bytes(t, c)}
 			o.errno, o.byWrite, o.silent = parseAnswer(t, f[1])
-			v := check.Predict(c, o.msg)
+			v := check.Predict(layers.Linux, c, o.msg)
 			a := agrees(&v, &o)
 			count[a]++
 			if a == "wrong" || a == "possible" && auth != 10 && enc != 24 {
@@ -177,7 +177,7 @@ func TestRepliesObserved(t *testing.T) {
 		}
 		c := codecOf(t, f[1])
 		for _, dir := range []check.Direction{check.FromKernel, check.Unknown} {
-			for _, p := range check.Linux(c, msg, dir) {
+			for _, p := range check.Judge(layers.Linux, c, msg, dir) {
 				t.Errorf("%s, type %d, direction %d: %s (%s)", f[0], msg[1], dir, p.String(), p.Code)
 			}
 		}

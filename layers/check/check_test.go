@@ -12,44 +12,53 @@ import (
 
 var raceEnabled bool
 
-// judgeAll tries every function on a message and holds them to what they promise
-// for any bytes.
+// judgeAll tries the rules of every dialect on a message and holds them to what
+// they promise for any bytes. It returns the problems of all.
 func judgeAll(t testing.TB, c layers.Codec, msg []byte) []check.Problem {
+	t.Helper()
+	var all []check.Problem
+	for _, by := range layers.Dialects() {
+		all = append(all, judge(t, by, c, msg)...)
+	}
+	return all
+}
+
+func judge(t testing.TB, by layers.Dialect, c layers.Codec, msg []byte) []check.Problem {
 	t.Helper()
 	var all []check.Problem
 	first := check.Problem{}
 	for _, dir := range []check.Direction{check.Unknown, check.FromKernel, check.ToKernel} {
-		for i, list := range [][]check.Problem{check.Linux(c, msg, dir), check.RFC(c, msg, dir)} {
-			for _, p := range list {
-				if p.Offset < 0 || p.Len < 0 || p.Offset+p.Len > len(msg) {
-					t.Errorf("%s: bytes %d to %d of %d", p.Code, p.Offset, p.Offset+p.Len, len(msg))
-				}
-				if p.Code == "" || p.Text == "" || p.Instead == "" || p.Source == "" {
-					t.Errorf("%+v", p)
-				}
-				if p.Errno != 0 && (i != 0 || dir != check.ToKernel || p.Severity != check.Error) {
-					t.Errorf("%s has errno %d in direction %d", p.Code, p.Errno, dir)
-				}
-				if p.Errno != 0 && first.Errno == 0 {
-					first = p
-				}
+		list := check.Judge(by, c, msg, dir)
+		for _, p := range list {
+			if p.Offset < 0 || p.Len < 0 || p.Offset+p.Len > len(msg) {
+				t.Errorf("%s: bytes %d to %d of %d", p.Code, p.Offset, p.Offset+p.Len, len(msg))
 			}
-			all = append(all, list...)
+			if p.Code == "" || p.Text == "" || p.Instead == "" || p.Source == "" {
+				t.Errorf("%+v", p)
+			}
+			if p.Errno != 0 && (dir != check.ToKernel || by == layers.RFC2367 || p.Severity != check.Error) {
+				t.Errorf("%s has errno %d in direction %d", p.Code, p.Errno, dir)
+			}
+			if p.Errno != 0 && first.Errno == 0 {
+				first = p
+			}
 		}
+		all = append(all, list...)
 	}
-	v := check.Predict(c, msg)
+	v := check.Predict(by, c, msg)
 	if v.Errno != first.Errno || v.ByWrite != first.ByWrite || v.Problem.Code != first.Code || v.Problem.Offset != first.Offset {
-		t.Errorf("verdict %d of %q, the first problem is %d of %q", v.Errno, v.Problem.Code, first.Errno, first.Code)
+		t.Errorf("%v: verdict %d of %q, the first problem is %d of %q", by, v.Errno, v.Problem.Code, first.Errno, first.Code)
 	}
 	if !v.Allows(v.Errno) || v.Silent && v.Errno != 0 {
-		t.Errorf("verdict %+v contradicts itself", v)
+		t.Errorf("%v: verdict %+v contradicts itself", by, v)
 	}
-	if len(msg) > 0 && v.Errno != 0 && (c.Dialect == layers.Linux) && check.Explain(c, msg, v.Errno) != first.String() {
-		t.Errorf("errno %d explained as %q, not %q", v.Errno, check.Explain(c, msg, v.Errno), first.String())
+	c.Dialect = by
+	if len(msg) > 0 && v.Errno != 0 && check.Explain(c, msg, v.Errno) != first.String() {
+		t.Errorf("%v: errno %d explained as %q, not %q", by, v.Errno, check.Explain(c, msg, v.Errno), first.String())
 	}
 	for _, e := range v.Possible {
-		if c.Dialect == layers.Linux && len(msg) >= layers.BaseLen && check.Explain(c, msg, e) == "" && !maybePreempted(v) {
-			t.Errorf("type %d: possible errno %d is not explained", msg[1], e)
+		if len(msg) >= layers.BaseLen && check.Explain(c, msg, e) == "" && !maybePreempted(v) {
+			t.Errorf("%v: type %d: possible errno %d is not explained", by, msg[1], e)
 		}
 	}
 	return all
@@ -80,7 +89,7 @@ func TestPrefixes(t *testing.T) {
 			for n := range len(b) {
 				cut := append([]byte(nil), b[:n]...)
 				judgeAll(t, c, cut)
-				if v := check.Predict(c, cut); v.Errno != 90 || !v.ByWrite {
+				if v := check.Predict(layers.Linux, c, cut); v.Errno != 90 || !v.ByWrite {
 					t.Errorf("%v: %d of %d bytes: %d", c, n, len(b), v.Errno)
 				}
 				if n < 16 {
@@ -88,7 +97,7 @@ func TestPrefixes(t *testing.T) {
 				}
 				byteOrder(c).PutUint16(cut[4:], uint16(n/8))
 				judgeAll(t, c, cut)
-				if v := check.Predict(c, cut); !boundary[n] && v.Errno != 22 {
+				if v := check.Predict(layers.Linux, c, cut); !boundary[n] && v.Errno != 22 {
 					t.Errorf("%v: %d of %d bytes, not between extensions: %d", c, n, len(b), v.Errno)
 				}
 			}
@@ -152,23 +161,25 @@ func TestNoAllocation(t *testing.T) {
 	acq := m.msg(acquire(proposal(layers.Comb{Auth: 3, AuthMinBits: 160, AuthMaxBits: 160}), policy(layers.Policy{Type: 2, Dir: 2})))
 	for name, f := range map[string]func() []check.Problem{
 		"Linux ADD": func(b []byte) func() []check.Problem {
-			return func() []check.Problem { return check.Linux(m.c, b, to) }
+			return func() []check.Problem { return check.Judge(layers.Linux, m.c, b, to) }
 		}(goodADD(m)),
-		"RFC ADD": func(b []byte) func() []check.Problem { return func() []check.Problem { return check.RFC(m.c, b, to) } }(goodADD(m)),
+		"RFC ADD": func(b []byte) func() []check.Problem {
+			return func() []check.Problem { return check.Judge(layers.RFC2367, m.c, b, to) }
+		}(goodADD(m)),
 		"Linux MIGRATE": func(b []byte) func() []check.Problem {
-			return func() []check.Problem { return check.Linux(m.c, b, to) }
+			return func() []check.Problem { return check.Judge(layers.Linux, m.c, b, to) }
 		}(goodMigrate(m)),
-		"Linux reply":   func() []check.Problem { return check.Linux(m.c, reply, from) },
-		"Linux ACQUIRE": func() []check.Problem { return check.Linux(m.c, acq, from) },
-		"RFC ADD reply": func() []check.Problem { return check.RFC(m.c, rfcReply, from) },
+		"Linux reply":   func() []check.Problem { return check.Judge(layers.Linux, m.c, reply, from) },
+		"Linux ACQUIRE": func() []check.Problem { return check.Judge(layers.Linux, m.c, acq, from) },
+		"RFC ADD reply": func() []check.Problem { return check.Judge(layers.RFC2367, m.c, rfcReply, from) },
 		"Predict SPDADD": func(b []byte) func() []check.Problem {
-			return func() []check.Problem { check.Predict(m.c, b); return nil }
+			return func() []check.Problem { check.Predict(layers.Linux, m.c, b); return nil }
 		}(goodPolicy(m)),
 		"Predict ADD": func(b []byte) func() []check.Problem {
-			return func() []check.Problem { check.Predict(m.c, b); return nil }
+			return func() []check.Problem { check.Predict(layers.Linux, m.c, b); return nil }
 		}(goodADD(m)),
 		"Predict ACQUIRE": func(b []byte) func() []check.Problem {
-			return func() []check.Problem { check.Predict(m.c, b); return nil }
+			return func() []check.Problem { check.Predict(layers.Linux, m.c, b); return nil }
 		}(bare(layers.ACQUIRE, 3)(m)),
 	} {
 		if list := f(); list != nil {
@@ -239,12 +250,12 @@ func TestDialects(t *testing.T) {
 			}
 			x := add(uint8(satype), sa(0x1000, 3, 3), src4(), dst4(), authKey(160), encKey(192))
 			for _, b := range [][]byte{m.msg(x), bare(layers.FLUSH, 0)(m)} {
-				if list := check.RFC(m.c, b, to); list != nil {
+				if list := check.Judge(layers.RFC2367, m.c, b, to); list != nil {
 					t.Errorf("%v: %v", m.c, texts(list))
 				}
 			}
 			get := m.msg(newMessage(layers.GET, 0).add(sa(0x1000, 0, 0), src4(), dst6()))
-			list := check.RFC(m.c, get, to)
+			list := check.Judge(layers.RFC2367, m.c, get, to)
 			if find(list, "rfc-families") == nil || find(list, "rfc-satype") == nil {
 				t.Errorf("%v: %v", m.c, texts(list))
 			}
@@ -297,7 +308,7 @@ func BenchmarkPredict(b *testing.B) {
 		b.Run(bc.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				check.Predict(m.c, bc.msg)
+				check.Predict(layers.Linux, m.c, bc.msg)
 			}
 		})
 	}
@@ -308,6 +319,6 @@ func BenchmarkRFC(b *testing.B) {
 	msg := goodADD(m)
 	b.ReportAllocs()
 	for b.Loop() {
-		check.RFC(m.c, msg, to)
+		check.Judge(layers.RFC2367, m.c, msg, to)
 	}
 }

@@ -15,31 +15,17 @@ const (
 	sendBuffer = 212992 - 32    // default SO_SNDBUF on 64-bit systems, less what pfkey_sendmsg keeps back
 )
 
-// Linux returns what Linux 6.1 objects to in a message, which is read in c's byte
-// order with Linux's numbers whatever c's dialect. The problems of a message to
-// the kernel are in the order in which the kernel finds them, so the first with
-// an Errno is its answer. Of messages from the kernel it says what differs from
-// those of a real one; then no problem has an Errno. If the framing breaks,
-// nothing beyond is judged. It returns nil if there is nothing to say.
-//
-// The problems do not alias msg.
-func Linux(c layers.Codec, msg []byte, dir Direction) []Problem {
-	k := newLinux(c, msg, dir)
-	k.linux(dir)
-	return k.free()
-}
-
-func newLinux(c layers.Codec, msg []byte, dir Direction) *checker {
-	k := newChecker(layers.Codec{Dialect: layers.Linux, Order: c.Order}, msg, dir)
-	if k.m.Inner != nil {
-		// Linux has no wrappers: it reads a message inside X_PROMISC as
-		// extensions. Any other type makes our decoder do the same.
-		plain := append([]byte(nil), msg...)
-		plain[1] = layers.PCHANGE
-		_ = k.m.DecodeFromBytes(plain, nil)
-		k.m.Type = layers.PROMISC
-	}
-	return k
+// linuxKernel is af_key of Linux 6.1.
+var linuxKernel = kernel{
+	dialect: layers.Linux,
+	rules:   linuxRules,
+	judge:   (*checker).linux,
+	silent: func(k *checker) bool {
+		return k.m.Type == layers.ACQUIRE && len(k.msg) == layers.BaseLen
+	},
+	outcomes: linuxOutcomes,
+	always:   linuxAlways,
+	preempts: linuxPreempts,
 }
 
 func (k *checker) linux(dir Direction) {
@@ -57,23 +43,23 @@ func (k *checker) linux(dir Direction) {
 func (k *checker) linuxHeader() (ok bool) {
 	n := len(k.msg)
 	if n > sendBuffer {
-		k.header(lSendBuffer, 0, n, fmt.Sprintf("%d bytes exceed the %d that a socket's default send buffer allows", n, sendBuffer))
+		k.header(cSendBuffer, 0, n, fmt.Sprintf("%d bytes exceed the %d that a socket's default send buffer allows", n, sendBuffer))
 	}
 	if n < layers.BaseLen {
-		k.header(lShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
+		k.header(cShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
 		return false
 	}
 	m, ok := &k.m, true
 	if m.Version != layers.Version {
-		k.header(lVersion, 0, 1, fmt.Sprintf("sadb_msg_version is %d, not 2", m.Version))
+		k.header(cVersion, 0, 1, fmt.Sprintf("sadb_msg_version is %d, not 2", m.Version))
 		ok = false
 	}
 	if m.Reserved != 0 {
-		k.header(lReserved, 6, 2, fmt.Sprintf("sadb_msg_reserved is %d, not 0", m.Reserved))
+		k.header(cReserved, 6, 2, fmt.Sprintf("sadb_msg_reserved is %d, not 0", m.Reserved))
 		ok = false
 	}
 	if m.Type == 0 || m.Type > maxType {
-		k.header(lType, 1, 1, fmt.Sprintf("sadb_msg_type is %d, not one of 1 to %d", m.Type, maxType))
+		k.header(cType, 1, 1, fmt.Sprintf("sadb_msg_type is %d, not one of 1 to %d", m.Type, maxType))
 		ok = false
 	}
 	if words := int(m.Len); words != n/layers.Word || words < layers.BaseLen/layers.Word {
@@ -81,7 +67,7 @@ func (k *checker) linuxHeader() (ok bool) {
 		if swapped := words>>8 | words&0xff<<8; swapped == n/layers.Word {
 			text += "; in the other byte order it would match"
 		}
-		k.header(lLength, 4, 2, text)
+		k.header(cLength, 4, 2, text)
 		ok = false
 	}
 	return ok
@@ -95,10 +81,10 @@ func (k *checker) linuxExtensions() (ok bool) {
 		kind := k.kindOf(number)
 		switch {
 		case number == 0:
-			k.extension(lExtType, h, "an extension of the reserved type 0")
+			k.extension(cExtType, h, "an extension of the reserved type 0")
 			continue
 		case kind == 0:
-			k.extension(lUnknownExt, h, fmt.Sprintf("type %d is above 26: Linux skips the extension", number))
+			k.extension(cUnknownExt, h, fmt.Sprintf("type %d is above 26: Linux skips the extension", number))
 			continue
 		}
 		size := k.m.Codec.Dialect.LayoutOf(number).Size
@@ -106,10 +92,10 @@ func (k *checker) linuxExtensions() (ok bool) {
 		k.seen |= kind
 		switch {
 		case len(h.Contents) < size:
-			k.extension(lExtShort, h, fmt.Sprintf("%d bytes, its structure has %d", len(h.Contents), size))
+			k.extension(cExtShort, h, fmt.Sprintf("%d bytes, its structure has %d", len(h.Contents), size))
 			continue
 		case twice:
-			k.extension(lDuplicate, h, "it occurs a second time")
+			k.extension(cDuplicate, h, "it occurs a second time")
 			continue
 		}
 		switch {
@@ -120,10 +106,10 @@ func (k *checker) linuxExtensions() (ok bool) {
 		case kind == kSecCtx:
 			x := k.m.SecCtx()
 			if need := (8 + int(x.CtxLen) + 7) / layers.Word; x.CtxLen > pageSize || int(x.Len) != need {
-				k.extension(lContextLength, h, fmt.Sprintf("a context of %d bytes needs %d words, the extension has %d", x.CtxLen, need, x.Len))
+				k.extension(cContextLength, h, fmt.Sprintf("a context of %d bytes needs %d words, the extension has %d", x.CtxLen, need, x.Len))
 			}
 		case kind&fixedSize != 0 && len(h.Contents) > size:
-			k.extension(lExtLong, h, fmt.Sprintf("%d bytes, of which the kernel reads %d", len(h.Contents), size))
+			k.extension(cExtLong, h, fmt.Sprintf("%d bytes, of which the kernel reads %d", len(h.Contents), size))
 		}
 	}
 	return k.linuxFraming()
@@ -140,11 +126,11 @@ func (k *checker) linuxFraming() (ok bool) {
 	case layers.Sound:
 		return true
 	case layers.TrailingBytes:
-		k.header(lTrailing, at, rest, fmt.Sprintf("%d bytes after the last extension, at byte %d", rest, at))
+		k.header(cTrailing, at, rest, fmt.Sprintf("%d bytes after the last extension, at byte %d", rest, at))
 	case layers.ZeroLength:
-		k.header(lZeroLength, at, rest, fmt.Sprintf("the extension at byte %d has length 0", at))
+		k.header(cZeroLength, at, rest, fmt.Sprintf("the extension at byte %d has length 0", at))
 	case layers.Overrun:
-		k.header(lOverrun, at, rest, fmt.Sprintf("the extension at byte %d is longer than the %d bytes left", at, rest))
+		k.header(cOverrun, at, rest, fmt.Sprintf("the extension at byte %d is longer than the %d bytes left", at, rest))
 	}
 	// After a KeyOverrun, which linuxKey has reported, the kernel does not go on
 	// either.
@@ -155,7 +141,7 @@ func (k *checker) linuxFraming() (ok bool) {
 func (k *checker) linuxAddress(h *layers.Header) {
 	x := k.m.Extension(h.LayerType()).(*layers.Address)
 	if x.Len < 2 {
-		k.extension(lAddressShort, h, "8 bytes have no room for a sockaddr")
+		k.extension(cAddressShort, h, "8 bytes have no room for a sockaddr")
 		return
 	}
 	s, _ := x.Parse()
@@ -165,13 +151,13 @@ func (k *checker) linuxAddress(h *layers.Header) {
 	case "inet6":
 		words, bits = 5, 128
 	default:
-		k.extension(lAddressFamily, h, fmt.Sprintf("address family %d is neither 2 (AF_INET) nor 10 (AF_INET6)", s.Family))
+		k.extension(cAddressFamily, h, fmt.Sprintf("address family %d is neither 2 (AF_INET) nor 10 (AF_INET6)", s.Family))
 		return
 	}
 	if int(x.Len) != words {
-		k.extension(lAddressLength, h, fmt.Sprintf("%d words, an address of this family has %d", x.Len, words))
+		k.extension(cAddressLength, h, fmt.Sprintf("%d words, an address of this family has %d", x.Len, words))
 	} else if int(x.PrefixLen) > bits {
-		k.extension(lAddressPrefix, h, fmt.Sprintf("a prefix of %d bits, the address has %d", x.PrefixLen, bits))
+		k.extension(cAddressPrefix, h, fmt.Sprintf("a prefix of %d bits, the address has %d", x.PrefixLen, bits))
 	}
 }
 
@@ -181,9 +167,9 @@ func (k *checker) linuxKey(h *layers.Header) {
 	need := 8 + octets(x.Bits)
 	switch words := (need + layers.Word - 1) / layers.Word; {
 	case words > int(x.Len):
-		k.extension(lKeyOverrun, h, fmt.Sprintf("%d bits need %d bytes, the extension has %d", x.Bits, need, len(h.Contents)))
+		k.extension(cKeyOverrun, h, fmt.Sprintf("%d bits need %d bytes, the extension has %d", x.Bits, need, len(h.Contents)))
 	case words < int(x.Len):
-		k.extension(lExtLong, h, fmt.Sprintf("%d bytes, %d bits need %d", len(h.Contents), x.Bits, words*layers.Word))
+		k.extension(cExtLong, h, fmt.Sprintf("%d bytes, %d bits need %d", len(h.Contents), x.Bits, words*layers.Word))
 	}
 }
 
@@ -230,12 +216,12 @@ func (k *checker) linuxIgnored() {
 		for i := range k.m.Extensions {
 			h := &k.m.Extensions[i]
 			if k.kindOf(h.Number())&^linuxReads[t] != 0 {
-				k.extension(lExtIgnored, h, "Linux does not read it in "+k.m.TypeName())
+				k.extension(cExtIgnored, h, "Linux does not read it in "+k.m.TypeName())
 			}
 		}
 	}
 	if k.m.Errno != 0 && k.m.Type != layers.ACQUIRE {
-		k.header(lErrnoSet, 2, 1, fmt.Sprintf("sadb_msg_errno is %d in a request", k.m.Errno))
+		k.header(cErrnoSet, 2, 1, fmt.Sprintf("sadb_msg_errno is %d in a request", k.m.Errno))
 	}
 }
 
@@ -248,53 +234,53 @@ func (k *checker) linuxMessage() {
 	case layers.UPDATE, layers.ADD:
 		k.linuxSA()
 	case layers.DELETE, layers.GET:
-		k.missing(lSAMissing, kSA, "missing: its SPI names the SA")
+		k.missing(cSAMissing, kSA, "missing: its SPI names the SA")
 		k.linuxPair()
 		if !isSAProto(m.SAType) {
-			k.header(lSATypeEmpty, 3, 1, "there are no SAs of type "+k.number(layers.EnumSAType, uint64(m.SAType)))
+			k.header(cSATypeEmpty, 3, 1, "there are no SAs of type "+k.number(layers.EnumSAType, uint64(m.SAType)))
 		}
 	case layers.ACQUIRE:
 		if int(m.Len) != layers.BaseLen/layers.Word {
-			k.header(lAcquire, 4, 2, fmt.Sprintf("an ACQUIRE of %d words: Linux takes the bare header only, 2 words", m.Len))
+			k.header(cAcquire, 4, 2, fmt.Sprintf("an ACQUIRE of %d words: Linux takes the bare header only, 2 words", m.Len))
 		}
 	case layers.REGISTER:
 		if m.SAType > maxSAType {
-			k.header(lRegister, 3, 1, fmt.Sprintf("SA type %d is above %d", m.SAType, maxSAType))
+			k.header(cRegister, 3, 1, fmt.Sprintf("SA type %d is above %d", m.SAType, maxSAType))
 		}
 	case layers.FLUSH:
 		k.linuxAnySAType()
 	case layers.DUMP:
 		k.linuxAnySAType()
 		if x := m.Filter(); x != nil && max(x.SrcPrefixLen, x.DstPrefixLen) > 128 {
-			k.extension(lFilter, &x.Header, fmt.Sprintf("a prefix of %d bits, an address has at most 128", max(x.SrcPrefixLen, x.DstPrefixLen)))
+			k.extension(cFilter, &x.Header, fmt.Sprintf("a prefix of %d bits, an address has at most 128", max(x.SrcPrefixLen, x.DstPrefixLen)))
 		}
 	case layers.PROMISC:
 		if int(m.Len) == layers.BaseLen/layers.Word && m.SAType > 1 {
-			k.header(lPromisc, 3, 1, fmt.Sprintf("SA type %d is neither 1 (on) nor 0 (off)", m.SAType))
+			k.header(cPromisc, 3, 1, fmt.Sprintf("SA type %d is neither 1 (on) nor 0 (off)", m.SAType))
 		}
 	case layers.SPDUPDATE, layers.SPDADD, layers.SPDSETIDX:
 		k.linuxPair()
-		k.missing(lPolicyMissing, kPolicy, "missing")
+		k.missing(cPolicyMissing, kPolicy, "missing")
 		k.linuxPolicy()
 	case layers.SPDDELETE:
 		k.linuxPair()
-		k.missing(lPolicyMissing, kPolicy, "missing: it names the direction")
+		k.missing(cPolicyMissing, kPolicy, "missing: it names the direction")
 		if x := m.Policy(); x != nil {
 			k.linuxDirection(x)
 		}
 		k.linuxContext()
 	case layers.SPDGET, layers.SPDDELETE2:
-		k.missing(lPolicyMissing, kPolicy, "missing: it names the policy's id")
+		k.missing(cPolicyMissing, kPolicy, "missing: it names the policy's id")
 		if x := m.Policy(); x != nil && x.ID&7 > 2 {
-			k.extension(lPolicyID, &x.Header, fmt.Sprintf("policy id %d names direction %d", x.ID, x.ID&7))
+			k.extension(cPolicyID, &x.Header, fmt.Sprintf("policy id %d names direction %d", x.ID, x.ID&7))
 		}
 	case layers.MIGRATE:
 		k.linuxPair()
-		k.missing(lPolicyMissing, kPolicy, "missing")
+		k.missing(cPolicyMissing, kPolicy, "missing")
 		k.linuxMigrate()
 	case layers.SPDDUMP, layers.SPDFLUSH:
 	default:
-		k.header(lKernelOnly, 1, 1, k.m.TypeName()+" comes from the kernel: Linux takes none")
+		k.header(cKernelOnly, 1, 1, k.m.TypeName()+" comes from the kernel: Linux takes none")
 	}
 }
 
@@ -306,13 +292,13 @@ func isSAProto(satype uint8) bool {
 // linuxAnySAType is pfkey_satype2proto where 0 stands for all.
 func (k *checker) linuxAnySAType() {
 	if t := k.m.SAType; t != layers.SATypeUnspec && !isSAProto(t) {
-		k.header(lSAType, 3, 1, fmt.Sprintf("SA type %s is none of 2 (AH), 3 (ESP), 9 (IPCOMP)", k.number(layers.EnumSAType, uint64(t))))
+		k.header(cSAType, 3, 1, fmt.Sprintf("SA type %s is none of 2 (AH), 3 (ESP), 9 (IPCOMP)", k.number(layers.EnumSAType, uint64(t))))
 	}
 }
 
 // linuxPair is present_and_same_family.
 func (k *checker) linuxPair() {
-	k.missing(lAddressMissing, kSrc|kDst, "missing")
+	k.missing(cAddressMissing, kSrc|kDst, "missing")
 	src, dst := k.m.AddressSrc(), k.m.AddressDst()
 	if src == nil || dst == nil {
 		return
@@ -320,12 +306,12 @@ func (k *checker) linuxPair() {
 	a, _ := src.Parse()
 	z, _ := dst.Parse()
 	if a.Family != z.Family {
-		k.extension(lFamilies, &dst.Header, fmt.Sprintf("address family %d, the source's is %d", z.Family, a.Family))
+		k.extension(cFamilies, &dst.Header, fmt.Sprintf("address family %d, the source's is %d", z.Family, a.Family))
 	}
 }
 
 func (k *checker) linuxContext() {
 	if x := k.m.SecCtx(); x != nil {
-		k.extension(lContext, &x.Header, "whether it is accepted depends on the kernel's security module")
+		k.extension(cContext, &x.Header, "whether it is accepted depends on the kernel's security module")
 	}
 }

@@ -68,7 +68,7 @@ func (q *requests) next() (r request, ok bool) {
 }
 
 // badRequest reports a problem with a request.
-func (k *checker) badRequest(id ruleID, r *request, text string) {
+func (k *checker) badRequest(id code, r *request, text string) {
 	n := requestSize + len(r.addrs)
 	k.report(id, "POLICY", r.offset, n, "request: "+text)
 }
@@ -77,10 +77,10 @@ func (k *checker) badRequest(id ruleID, r *request, text string) {
 // if this is no request at all, it may be octets of a key.
 func (k *checker) badLength(r *request, q *requests) {
 	if r.len < requestSize {
-		k.badRequest(lRequestLength, r, fmt.Sprintf("its length, in bytes, is below the %d of its structure", requestSize))
+		k.badRequest(cRequestLength, r, fmt.Sprintf("its length, in bytes, is below the %d of its structure", requestSize))
 		return
 	}
-	k.badRequest(lRequestLength, r, fmt.Sprintf("its length, in bytes, is above the %d left of the policy", len(q.list)))
+	k.badRequest(cRequestLength, r, fmt.Sprintf("its length, in bytes, is above the %d left of the policy", len(q.list)))
 }
 
 // addressPair is parse_sockaddr_pair.
@@ -92,7 +92,7 @@ func (k *checker) addressPair(b []byte) (src, dst netip.Addr, ok bool) {
 // linuxDirection reports a policy direction that is none of the three.
 func (k *checker) linuxDirection(x *layers.Policy) {
 	if x.Dir < dirInbound || x.Dir > dirForward {
-		k.extension(lPolicyDir, &x.Header, fmt.Sprintf("direction %s is none of 1 to 3", k.number(layers.EnumDir, uint64(x.Dir))))
+		k.extension(cPolicyDir, &x.Header, fmt.Sprintf("direction %s is none of 1 to 3", k.number(layers.EnumDir, uint64(x.Dir))))
 	}
 }
 
@@ -103,13 +103,13 @@ func (k *checker) linuxPolicy() {
 		return
 	}
 	if x.Type > policyIPsec {
-		k.extension(lPolicyType, &x.Header, fmt.Sprintf("policy type %d is none of 0 to 2", x.Type))
+		k.extension(cPolicyType, &x.Header, fmt.Sprintf("policy type %d is none of 0 to 2", x.Type))
 	}
 	k.linuxDirection(x)
 	k.linuxContext()
 	if x.Type != policyIPsec {
 		if len(x.List) > 0 {
-			k.extension(lPolicyUnused, &x.Header, fmt.Sprintf("%d bytes of requests are not read: the policy is not IPSEC", len(x.List)))
+			k.extension(cPolicyUnused, &x.Header, fmt.Sprintf("%d bytes of requests are not read: the policy is not IPSEC", len(x.List)))
 		}
 		return
 	}
@@ -121,41 +121,41 @@ func (k *checker) linuxPolicy() {
 			return
 		}
 		if n == maxRequests {
-			k.badRequest(lRequestDepth, &r, fmt.Sprintf("it is number %d, a policy has at most %d", n+1, maxRequests))
+			k.badRequest(cRequestDepth, &r, fmt.Sprintf("it is number %d, a policy has at most %d", n+1, maxRequests))
 			return
 		}
 		k.linuxRequest(x, &r)
 	}
 	switch {
 	case len(x.List) < requestSize:
-		k.extension(lPolicyEmpty, &x.Header, "an IPSEC policy without requests: traffic passes in the clear")
+		k.extension(cPolicyEmpty, &x.Header, "an IPSEC policy without requests: traffic passes in the clear")
 	case len(q.list) > 0:
-		k.report(lRequestTrailing, "POLICY", q.offset, len(q.list), fmt.Sprintf("%d bytes after the last request are not read", len(q.list)))
+		k.report(cRequestTrailing, "POLICY", q.offset, len(q.list), fmt.Sprintf("%d bytes after the last request are not read", len(q.list)))
 	}
 }
 
 // linuxRequest is parse_ipsecrequest.
 func (k *checker) linuxRequest(x *layers.Policy, r *request) {
 	if r.mode == modeAny || r.mode > modeBEET {
-		k.badRequest(lRequestMode, r, fmt.Sprintf("mode %d is none of 1 to 3", r.mode))
+		k.badRequest(cRequestMode, r, fmt.Sprintf("mode %d is none of 1 to 3", r.mode))
 	}
 	switch uint8(r.proto) { // the kernel drops the upper octet
 	case 50, 51, 108, 43, 60: // ESP, AH, IPCOMP; with IPv6 routing and destination options
 	default:
-		k.badRequest(lRequestProto, r, fmt.Sprintf("IP protocol %d is none of 50 (ESP), 51 (AH), 108 (IPCOMP)", r.proto))
+		k.badRequest(cRequestProto, r, fmt.Sprintf("IP protocol %d is none of 50 (ESP), 51 (AH), 108 (IPCOMP)", r.proto))
 	}
 	if r.level == levelUse && x.Dir == dirOutbound && (r.mode == modeTunnel || r.mode == modeBEET) {
-		k.badRequest(lRequestLevel, r, "level USE is not possible for a tunnel of an outbound policy")
+		k.badRequest(cRequestLevel, r, "level USE is not possible for a tunnel of an outbound policy")
 	}
 	if r.mode == modeTunnel {
 		if _, _, ok := k.addressPair(r.addrs); !ok {
-			k.badRequest(lRequestAddresses, r, fmt.Sprintf("its %d bytes are not two addresses of one family", len(r.addrs)))
+			k.badRequest(cRequestAddresses, r, fmt.Sprintf("its %d bytes are not two addresses of one family", len(r.addrs)))
 		}
 	} else if len(r.addrs) > 0 {
-		k.badRequest(lRequestUnused, r, "its addresses are not read: the mode is not tunnel")
+		k.badRequest(cRequestUnused, r, "its addresses are not read: the mode is not tunnel")
 	}
 	if r.reqid != 0 && (r.level != levelUnique || r.reqid > maxManualReqID) {
-		k.badRequest(lRequestReqID, r, fmt.Sprintf("reqid %d is not used: it takes level UNIQUE and at most %d", r.reqid, maxManualReqID))
+		k.badRequest(cRequestReqID, r, fmt.Sprintf("reqid %d is not used: it takes level UNIQUE and at most %d", r.reqid, maxManualReqID))
 	}
 }
 
@@ -174,19 +174,19 @@ func (k *checker) linuxMigrate() {
 	k.linuxDirection(x)
 	if a := k.m.KMAddress(); a != nil {
 		if _, _, ok := k.addressPair(a.Sockaddrs); !ok {
-			k.extension(lKMAddress, &a.Header, fmt.Sprintf("its %d bytes are not two addresses of one family", len(a.Sockaddrs)))
+			k.extension(cKMAddress, &a.Header, fmt.Sprintf("its %d bytes are not two addresses of one family", len(a.Sockaddrs)))
 		}
 	}
 	q := k.requestsOf(x)
 	if len(q.list) == 0 {
-		k.extension(lMigratePairs, &x.Header, "no requests: MIGRATE needs pairs of old and new endpoints")
+		k.extension(cMigratePairs, &x.Header, "no requests: MIGRATE needs pairs of old and new endpoints")
 		return
 	}
 	var pairs [maxRequests]migration
 	n := 0
 	for ; len(q.list) > 0; n++ {
 		if n == maxRequests {
-			k.extension(lMigratePairs, &x.Header, fmt.Sprintf("more than %d pairs of requests", maxRequests))
+			k.extension(cMigratePairs, &x.Header, fmt.Sprintf("more than %d pairs of requests", maxRequests))
 			return
 		}
 		var ok bool
@@ -199,7 +199,7 @@ func (k *checker) linuxMigrate() {
 		for j := range pairs[:i] {
 			o := &pairs[j]
 			if p.src == o.src && p.dst == o.dst && p.old.proto == o.old.proto && p.old.mode == o.old.mode && p.old.reqid == o.old.reqid {
-				k.badRequest(lMigrateTwice, &p.old, "the same old endpoints as in a pair before")
+				k.badRequest(cMigrateTwice, &p.old, "the same old endpoints as in a pair before")
 			}
 		}
 	}
@@ -211,7 +211,7 @@ func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok
 	// The kernel wants more than an empty second request, and has compared the
 	// length with that of the first only.
 	if len(q.list) < requestSize {
-		k.extension(lMigratePairs, &x.Header, fmt.Sprintf("%d bytes after the last pair of requests", len(q.list)))
+		k.extension(cMigratePairs, &x.Header, fmt.Sprintf("%d bytes after the last pair of requests", len(q.list)))
 		return m, false
 	}
 	var fresh request
@@ -220,11 +220,11 @@ func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok
 		return m, false
 	}
 	if m.src, m.dst, ok = k.addressPair(m.old.addrs); !ok {
-		k.badRequest(lRequestAddresses, &m.old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(m.old.addrs)))
+		k.badRequest(cRequestAddresses, &m.old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(m.old.addrs)))
 		return m, false
 	}
 	if len(q.list) <= requestSize {
-		k.badRequest(lMigratePairs, &m.old, "there is no second request with the new endpoints")
+		k.badRequest(cMigratePairs, &m.old, "there is no second request with the new endpoints")
 		return m, false
 	}
 	if fresh, ok = q.next(); !ok {
@@ -233,17 +233,17 @@ func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok
 	}
 	src, dst, ok := k.addressPair(fresh.addrs)
 	if !ok {
-		k.badRequest(lRequestAddresses, &fresh, fmt.Sprintf("its %d bytes are not two addresses of one family", len(fresh.addrs)))
+		k.badRequest(cRequestAddresses, &fresh, fmt.Sprintf("its %d bytes are not two addresses of one family", len(fresh.addrs)))
 		return m, false
 	}
 	switch {
 	case fresh.proto != m.old.proto || fresh.mode != m.old.mode || fresh.reqid != m.old.reqid:
-		k.badRequest(lMigrateMatch, &fresh, "protocol, mode or reqid differ from the request with the old endpoints")
+		k.badRequest(cMigrateMatch, &fresh, "protocol, mode or reqid differ from the request with the old endpoints")
 	case m.old.mode > modeBEET:
-		k.badRequest(lMigrateMatch, &fresh, fmt.Sprintf("mode %d is none of 0 to 3", m.old.mode))
+		k.badRequest(cMigrateMatch, &fresh, fmt.Sprintf("mode %d is none of 0 to 3", m.old.mode))
 	}
 	if src.IsUnspecified() || dst.IsUnspecified() {
-		k.badRequest(lMigrateAny, &fresh, "a new endpoint is the unspecified address")
+		k.badRequest(cMigrateAny, &fresh, "a new endpoint is the unspecified address")
 	}
 	return m, true
 }

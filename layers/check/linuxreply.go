@@ -36,17 +36,17 @@ const (
 func (k *checker) linuxReply(dir Direction) {
 	m, n := &k.m, len(k.msg)
 	if n < layers.BaseLen {
-		k.header(lShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
+		k.header(cShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
 		return
 	}
 	if m.Version != layers.Version {
-		k.header(lVersion, 0, 1, fmt.Sprintf("sadb_msg_version is %d, not 2", m.Version))
+		k.header(cVersion, 0, 1, fmt.Sprintf("sadb_msg_version is %d, not 2", m.Version))
 	}
 	if m.Type == 0 || m.Type > maxType {
-		k.header(lType, 1, 1, fmt.Sprintf("sadb_msg_type is %d, not one of 1 to %d", m.Type, maxType))
+		k.header(cType, 1, 1, fmt.Sprintf("sadb_msg_type is %d, not one of 1 to %d", m.Type, maxType))
 	}
 	if int(m.Len)*layers.Word != n {
-		k.header(lReplyLength, 4, 2, fmt.Sprintf("sadb_msg_len is %d words (%d bytes), the message has %d bytes", m.Len, int(m.Len)*layers.Word, n))
+		k.header(cReplyLength, 4, 2, fmt.Sprintf("sadb_msg_len is %d words (%d bytes), the message has %d bytes", m.Len, int(m.Len)*layers.Word, n))
 	}
 	if !k.linuxExtensions() || dir == Unknown || m.Type > maxType {
 		return
@@ -57,7 +57,7 @@ func (k *checker) linuxReply(dir Direction) {
 		case layers.PROMISC: // passed on as it was sent
 		default:
 			if n > layers.BaseLen {
-				k.header(lReplyError, 2, 1, fmt.Sprintf("errno %d and %d bytes after the header", m.Errno, n-layers.BaseLen))
+				k.header(cReplyError, 2, 1, fmt.Sprintf("errno %d and %d bytes after the header", m.Errno, n-layers.BaseLen))
 			}
 		}
 		return
@@ -67,9 +67,9 @@ func (k *checker) linuxReply(dir Direction) {
 		must |= kProposal
 	}
 	if must&^k.seen != 0 {
-		k.missing(lReplyMissing, must, "missing: Linux puts it into every "+k.m.TypeName())
+		k.missing(cReplyMissing, must, "missing: Linux puts it into every "+k.m.TypeName())
 	}
 	if m.Type == layers.EXPIRE && k.seen&(kHard|kSoft) == 0 {
-		k.missing(lReplyMissing, kHard|kSoft, "missing: Linux puts the one that expired into every EXPIRE")
+		k.missing(cReplyMissing, kHard|kSoft, "missing: Linux puts the one that expired into every EXPIRE")
 	}
 }

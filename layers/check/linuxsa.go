@@ -98,21 +98,21 @@ func (k *checker) linuxGetSPI() {
 	// Type 0 passes the first check for it and fails in verify_spi_info, unless
 	// seq names a larval SA, whose type then counts.
 	if !isSAProto(m.SAType) {
-		k.header(lSAType, 3, 1, fmt.Sprintf("SA type %s is none of 2 (AH), 3 (ESP), 9 (IPCOMP)", k.number(layers.EnumSAType, uint64(m.SAType))))
+		k.header(cSAType, 3, 1, fmt.Sprintf("SA type %s is none of 2 (AH), 3 (ESP), 9 (IPCOMP)", k.number(layers.EnumSAType, uint64(m.SAType))))
 	}
 	k.linuxSA2Mode()
 	x := m.SPIRange()
 	ipcomp := m.SAType == layers.SATypeIPComp
 	switch {
 	case x == nil && ipcomp && !k.has(kSPIRange):
-		k.missing(lSPIRangeCPI, kSPIRange, "missing: without it the range goes up to 0x0fffffff, an IPCOMP index has 16 bits")
+		k.missing(cSPIRangeCPI, kSPIRange, "missing: without it the range goes up to 0x0fffffff, an IPCOMP index has 16 bits")
 	case x == nil:
 	case ipcomp && x.Max > 0xffff:
-		k.extension(lSPIRangeCPI, &x.Header, fmt.Sprintf("0x%08x to 0x%08x, an IPCOMP index has 16 bits", x.Min, x.Max))
+		k.extension(cSPIRangeCPI, &x.Header, fmt.Sprintf("0x%08x to 0x%08x, an IPCOMP index has 16 bits", x.Min, x.Max))
 	case x.Min > x.Max:
-		k.extension(lSPIRange, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: the range ends before it begins", x.Min, x.Max))
+		k.extension(cSPIRange, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: the range ends before it begins", x.Min, x.Max))
 	case x.Min < 256 && !ipcomp || x.Max == 0:
-		k.extension(lSPIRangeLow, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: SPIs below 0x00000100 are reserved", x.Min, x.Max))
+		k.extension(cSPIRangeLow, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: SPIs below 0x00000100 are reserved", x.Min, x.Max))
 	}
 }
 
@@ -123,7 +123,7 @@ func (k *checker) linuxSA2Mode() uint8 {
 		return modeAny
 	}
 	if x.Mode > modeBEET {
-		k.extension(lMode, &x.Header, fmt.Sprintf("mode %d is none of 0 to 3", x.Mode))
+		k.extension(cMode, &x.Header, fmt.Sprintf("mode %d is none of 0 to 3", x.Mode))
 	}
 	return x.Mode
 }
@@ -133,16 +133,16 @@ func (k *checker) linuxSA() {
 	m := &k.m
 	esp, ah, ipcomp := m.SAType == layers.SATypeESP, m.SAType == layers.SATypeAH, m.SAType == layers.SATypeIPComp
 
-	k.missing(lSAMissing, kSA, "missing")
+	k.missing(cSAMissing, kSA, "missing")
 	k.linuxPair()
 	if esp {
-		k.missing(lKeyMissing, kKeyEncrypt, "missing: every ESP SA needs it, for NULL encryption with 0 bits")
+		k.missing(cKeyMissing, kKeyEncrypt, "missing: every ESP SA needs it, for NULL encryption with 0 bits")
 	}
 	if ah {
-		k.missing(lKeyMissing, kKeyAuth, "missing: every AH SA needs it")
+		k.missing(cKeyMissing, kKeyAuth, "missing: every AH SA needs it")
 	}
 	if pair := k.seen & (kHard | kSoft); pair != 0 && pair != kHard|kSoft {
-		k.missing(lLifetimePair, kHard|kSoft, "missing: Linux takes hard and soft limits together or none")
+		k.missing(cLifetimePair, kHard|kSoft, "missing: Linux takes hard and soft limits together or none")
 	}
 	k.linuxAnySAType()
 	sa := m.SA()
@@ -151,37 +151,37 @@ func (k *checker) linuxSA() {
 	}
 
 	if sa.Auth > maxAuth {
-		k.extension(lAlgRange, &sa.Header, fmt.Sprintf("authentication algorithm %d is above %d", sa.Auth, maxAuth))
+		k.extension(cAlgRange, &sa.Header, fmt.Sprintf("authentication algorithm %d is above %d", sa.Auth, maxAuth))
 	}
 	encMax, encEnum := uint8(maxEncrypt), layers.Enum(layers.EnumEncrypt)
 	if ipcomp {
 		encMax, encEnum = maxComp, layers.EnumComp
 	}
 	if sa.Encrypt > encMax {
-		k.extension(lAlgRange, &sa.Header, fmt.Sprintf("algorithm %d is above %d", sa.Encrypt, encMax))
+		k.extension(cAlgRange, &sa.Header, fmt.Sprintf("algorithm %d is above %d", sa.Encrypt, encMax))
 	}
 	keyAuth, keyEncrypt := m.KeyAuth(), m.KeyEncrypt()
 	if keyAuth != nil && keyAuth.Bits == 0 && sa.Auth != authNull {
-		k.extension(lKeyEmpty, &keyAuth.Header, "a key of 0 bits for "+k.number(layers.EnumAuth, uint64(sa.Auth)))
+		k.extension(cKeyEmpty, &keyAuth.Header, "a key of 0 bits for "+k.number(layers.EnumAuth, uint64(sa.Auth)))
 	}
 	if keyEncrypt != nil && keyEncrypt.Bits == 0 && sa.Encrypt != encNull {
-		k.extension(lKeyEmpty, &keyEncrypt.Header, "a key of 0 bits for "+k.number(encEnum, uint64(sa.Encrypt)))
+		k.extension(cKeyEmpty, &keyEncrypt.Header, "a key of 0 bits for "+k.number(encEnum, uint64(sa.Encrypt)))
 	}
 	k.linuxContext()
 
 	if sa.Auth != 0 && sa.Auth <= maxAuth && !authAlgs[sa.Auth].known {
-		k.extension(lAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no authentication algorithm %d for PF_KEY", sa.Auth))
+		k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no authentication algorithm %d for PF_KEY", sa.Auth))
 	}
 	switch {
 	case sa.Encrypt == 0 || sa.Encrypt > encMax:
 	case ipcomp:
 		if sa.Encrypt != compDefl {
-			k.extension(lAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no compression algorithm %s", k.number(encEnum, uint64(sa.Encrypt))))
+			k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no compression algorithm %s", k.number(encEnum, uint64(sa.Encrypt))))
 		}
 	case isAEAD(sa.Encrypt):
-		k.extension(lAlgAEAD, &sa.Header, k.number(encEnum, uint64(sa.Encrypt))+" is a combined-mode cipher, which Linux does not take over PF_KEY")
+		k.extension(cAlgAEAD, &sa.Header, k.number(encEnum, uint64(sa.Encrypt))+" is a combined-mode cipher, which Linux does not take over PF_KEY")
 	case !ciphers[sa.Encrypt].known:
-		k.extension(lAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no encryption algorithm %d for PF_KEY", sa.Encrypt))
+		k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no encryption algorithm %d for PF_KEY", sa.Encrypt))
 	}
 	mode := k.linuxSA2Mode()
 
@@ -189,12 +189,12 @@ func (k *checker) linuxSA() {
 		a, _ := src.Parse()
 		p, _ := proxy.Parse()
 		if a.Family != p.Family {
-			k.extension(lProxyFamily, &proxy.Header, fmt.Sprintf("address family %d, the SA's is %d and its mode transport", p.Family, a.Family))
+			k.extension(cProxyFamily, &proxy.Header, fmt.Sprintf("address family %d, the SA's is %d and its mode transport", p.Family, a.Family))
 		}
 	}
 	switch {
 	case m.SAType == layers.SATypeUnspec:
-		k.header(lSATypeUnspec, 3, 1, "an SA of type 0(UNSPEC) cannot be made")
+		k.header(cSATypeUnspec, 3, 1, "an SA of type 0(UNSPEC) cannot be made")
 	case esp:
 		k.linuxESP(sa)
 	case ah:
@@ -208,10 +208,10 @@ func (k *checker) linuxSA() {
 // linuxESP is esp_init_state.
 func (k *checker) linuxESP(sa *layers.SA) {
 	if sa.Encrypt == 0 {
-		k.extension(lAlgMissing, &sa.Header, "an ESP SA without encryption; 11(NULL) would do")
+		k.extension(cAlgMissing, &sa.Header, "an ESP SA without encryption; 11(NULL) would do")
 	} else if key := k.m.KeyEncrypt(); key != nil && int(sa.Encrypt) < len(ciphers) {
 		if c := ciphers[sa.Encrypt]; c.known && !c.takes(octets(key.Bits)) {
-			k.extension(lKeySize, &key.Header, fmt.Sprintf("a key of %d bits, %s takes %s", key.Bits, k.number(layers.EnumEncrypt, uint64(sa.Encrypt)), c.sizes()))
+			k.extension(cKeySize, &key.Header, fmt.Sprintf("a key of %d bits, %s takes %s", key.Bits, k.number(layers.EnumEncrypt, uint64(sa.Encrypt)), c.sizes()))
 		}
 	}
 	k.linuxXCBC(sa)
@@ -222,9 +222,9 @@ func (k *checker) linuxESP(sa *layers.SA) {
 	switch x.Type {
 	case 2: // UDP_ENCAP_ESPINUDP
 	case 1, 7: // UDP_ENCAP_ESPINUDP_NON_IKE, TCP_ENCAP_ESPINTCP
-		k.extension(lEncapKernel, &x.Header, fmt.Sprintf("not every kernel has encapsulation type %d", x.Type))
+		k.extension(cEncapKernel, &x.Header, fmt.Sprintf("not every kernel has encapsulation type %d", x.Type))
 	default:
-		k.extension(lEncapType, &x.Header, fmt.Sprintf("type %d is no encapsulation that Linux has; 2 is ESP in UDP", x.Type))
+		k.extension(cEncapType, &x.Header, fmt.Sprintf("type %d is no encapsulation that Linux has; 2 is ESP in UDP", x.Type))
 	}
 }
 
@@ -236,16 +236,16 @@ func (k *checker) linuxXCBC(sa *layers.SA) {
 	}
 	aes := cipher{true, 16, 32, 8}
 	if key := k.m.KeyAuth(); key != nil && !aes.takes(octets(key.Bits)) {
-		k.extension(lKeySize, &key.Header, fmt.Sprintf("a key of %d bits, AES_XCBC_MAC takes %s", key.Bits, aes.sizes()))
+		k.extension(cKeySize, &key.Header, fmt.Sprintf("a key of %d bits, AES_XCBC_MAC takes %s", key.Bits, aes.sizes()))
 	} else if !k.has(kKeyAuth) {
-		k.missing(lKeySize, kKeyAuth, "missing: AES_XCBC_MAC takes no empty key")
+		k.missing(cKeySize, kKeyAuth, "missing: AES_XCBC_MAC takes no empty key")
 	}
 }
 
 // linuxAH is ah_init_state.
 func (k *checker) linuxAH(sa *layers.SA) {
 	if sa.Auth == 0 {
-		k.extension(lAlgMissing, &sa.Header, "an AH SA without authentication")
+		k.extension(cAlgMissing, &sa.Header, "an AH SA without authentication")
 	}
 	k.linuxNoEncap()
 	k.linuxXCBC(sa)
@@ -254,17 +254,17 @@ func (k *checker) linuxAH(sa *layers.SA) {
 // linuxIPComp is ipcomp4_init_state and ipcomp_init_state.
 func (k *checker) linuxIPComp(sa *layers.SA, mode uint8) {
 	if mode == modeBEET {
-		k.extension(lIPCompMode, &k.m.SA2().Header, "IPCOMP has no BEET mode")
+		k.extension(cIPCompMode, &k.m.SA2().Header, "IPCOMP has no BEET mode")
 	}
 	if sa.Encrypt == 0 {
-		k.extension(lAlgMissing, &sa.Header, "an IPCOMP SA without compression; 2(DEFLATE) would do")
+		k.extension(cAlgMissing, &sa.Header, "an IPCOMP SA without compression; 2(DEFLATE) would do")
 	}
 	k.linuxNoEncap()
 }
 
 func (k *checker) linuxNoEncap() {
 	if x := k.m.NATTType(); x != nil {
-		k.extension(lEncapSAType, &x.Header, "only ESP can be encapsulated, not "+k.m.SATypeName())
+		k.extension(cEncapSAType, &x.Header, "only ESP can be encapsulated, not "+k.m.SATypeName())
 	}
 }
 
@@ -274,19 +274,19 @@ func (k *checker) linuxDubious(sa *layers.SA) {
 	m := &k.m
 	switch {
 	case m.SAType != layers.SATypeIPComp && sa.SPI < 256:
-		k.extension(lSPIReserved, &sa.Header, fmt.Sprintf("SPI 0x%08x is reserved", sa.SPI))
+		k.extension(cSPIReserved, &sa.Header, fmt.Sprintf("SPI 0x%08x is reserved", sa.SPI))
 	case m.SAType == layers.SATypeIPComp && sa.SPI > 0xffff:
-		k.extension(lCPI, &sa.Header, fmt.Sprintf("index 0x%08x has more than 16 bits", sa.SPI))
+		k.extension(cCPI, &sa.Header, fmt.Sprintf("index 0x%08x has more than 16 bits", sa.SPI))
 	}
 	if sa.State != 1 {
-		k.extension(lState, &sa.Header, fmt.Sprintf("state %s is not read: the SA will be MATURE", k.number(layers.EnumState, uint64(sa.State))))
+		k.extension(cState, &sa.Header, fmt.Sprintf("state %s is not read: the SA will be MATURE", k.number(layers.EnumState, uint64(sa.State))))
 	}
 	if sa.Replay > 32 {
-		k.extension(lReplay, &sa.Header, fmt.Sprintf("a replay window of %d packets is cut down to 32", sa.Replay))
+		k.extension(cReplay, &sa.Header, fmt.Sprintf("a replay window of %d packets is cut down to 32", sa.Replay))
 	}
 	k.linuxDubiousKeys(sa)
 	if hard, soft := m.LifetimeHard(), m.LifetimeSoft(); hard != nil && soft != nil && softNeverExpires(hard, soft, true) {
-		k.extension(lLifetimeOrder, &soft.Header, "a limit is not below the hard one")
+		k.extension(cLifetimeOrder, &soft.Header, "a limit is not below the hard one")
 	}
 }
 
@@ -300,26 +300,26 @@ func (k *checker) linuxDubiousKeys(sa *layers.SA) {
 	switch {
 	case k.m.SAType == layers.SATypeIPComp:
 		if keyAuth != nil {
-			k.extension(lKeyUnused, &keyAuth.Header, "IPCOMP uses no key")
+			k.extension(cKeyUnused, &keyAuth.Header, "IPCOMP uses no key")
 		}
 		if keyEncrypt != nil {
-			k.extension(lKeyUnused, &keyEncrypt.Header, "IPCOMP uses no key")
+			k.extension(cKeyUnused, &keyEncrypt.Header, "IPCOMP uses no key")
 		}
 		return
 	case keyAuth != nil && sa.Auth == 0:
-		k.extension(lKeyUnused, &keyAuth.Header, "the SA names no authentication: the key is not used")
+		k.extension(cKeyUnused, &keyAuth.Header, "the SA names no authentication: the key is not used")
 	case !k.has(kKeyAuth) && auth.bits != 0 && sa.Auth != authXCBC:
-		k.report(lKeyAbsent, "KEY_AUTH", len(k.msg), 0, "missing: Linux will use an empty key for "+name())
+		k.report(cKeyAbsent, "KEY_AUTH", len(k.msg), 0, "missing: Linux will use an empty key for "+name())
 	case keyAuth != nil && auth.bits != 0 && keyAuth.Bits != auth.bits && keyAuth.Bits != 0:
-		k.extension(lAuthKeySize, &keyAuth.Header, fmt.Sprintf("a key of %d bits, %s is to have %d", keyAuth.Bits, name(), auth.bits))
+		k.extension(cAuthKeySize, &keyAuth.Header, fmt.Sprintf("a key of %d bits, %s is to have %d", keyAuth.Bits, name(), auth.bits))
 	}
 	for _, key := range [2]*layers.Key{keyAuth, keyEncrypt} {
 		if key != nil && key.Bits%8 != 0 {
-			k.extension(lKeyBits, &key.Header, fmt.Sprintf("%d bits are no multiple of 8: Linux uses %d octets", key.Bits, octets(key.Bits)))
+			k.extension(cKeyBits, &key.Header, fmt.Sprintf("%d bits are no multiple of 8: Linux uses %d octets", key.Bits, octets(key.Bits)))
 		}
 	}
 	if sa.Auth == authSHA256 {
-		k.extension(lTruncation, &sa.Header, "Linux truncates "+name()+" to 96 bits over PF_KEY, RFC 4868 demands 128")
+		k.extension(cTruncation, &sa.Header, "Linux truncates "+name()+" to 96 bits over PF_KEY, RFC 4868 demands 128")
 	}
 }
 

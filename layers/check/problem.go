@@ -44,7 +44,7 @@ const (
 type Problem struct {
 	Code     string // of the rule, such as "key-overrun"
 	Severity Severity
-	Errno    uint8  // the kernel's answer, a Linux error number; 0: accepted nevertheless
+	Errno    uint8  // the kernel's answer, an error number of its system; 0: accepted nevertheless
 	ByWrite  bool   // write(2) itself fails, and nothing is delivered to anybody
 	Offset   int    // bytes from the start of the message
 	Len      int    // bytes concerned; 0 if something is missing
@@ -53,7 +53,7 @@ type Problem struct {
 	Instead  string // what would work
 	Source   string // where the rule is from
 
-	rule ruleID
+	rule *Rule
 }
 
 // String returns the place and what is wrong there, for example
@@ -67,16 +67,6 @@ func (p *Problem) String() string {
 		return p.Ext + " " + p.Text
 	}
 	return p.Ext + "@" + strconv.Itoa(p.Offset) + ": " + p.Text
-}
-
-// Judge returns what the rules of a dialect object to in a message: Linux's own
-// (see [Linux]), for every other dialect those of RFC 2367 (see [RFC]), which every
-// system's messages can be held to.
-func Judge(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Problem {
-	if by == layers.Linux {
-		return Linux(c, msg, dir)
-	}
-	return RFC(c, msg, dir)
 }
 
 // kinds is a set of kinds of extensions, a bit for each layer type counted from
@@ -118,6 +108,7 @@ const (
 
 // checker holds a message while it is judged.
 type checker struct {
+	by    *kernel
 	m     layers.Message
 	msg   []byte
 	found []Problem
@@ -132,11 +123,22 @@ type checker struct {
 
 var checkers = sync.Pool{New: func() any { return new(checker) }}
 
-func newChecker(c layers.Codec, msg []byte, dir Direction) *checker {
+func newChecker(by *kernel, c layers.Codec, msg []byte, dir Direction) *checker {
 	k := checkers.Get().(*checker)
-	k.m.Codec, k.msg, k.ask = c, msg, dir == ToKernel
+	if by.dialect != layers.RFC2367 {
+		c.Dialect = by.dialect
+	}
+	k.by, k.m.Codec, k.msg, k.ask = by, c, msg, dir == ToKernel
 	// What it returns is in k.m.RestReason, too.
 	_ = k.m.DecodeFromBytes(msg, nil)
+	if k.m.Inner != nil && (by.inner == nil || by.dialect != layers.RFC2367 && dir == ToKernel) {
+		// The kernel reads the message inside as extensions. Any type that is not
+		// X_PROMISC makes our decoder do the same.
+		plain := append([]byte(nil), msg...)
+		plain[1] = 0
+		_ = k.m.DecodeFromBytes(plain, nil)
+		k.m.Type = layers.PROMISC
+	}
 	return k
 }
 
@@ -144,7 +146,7 @@ func newChecker(c layers.Codec, msg []byte, dir Direction) *checker {
 func (k *checker) free() []Problem {
 	p := k.found
 	_ = k.m.DecodeFromBytes(nil, nil)
-	k.msg, k.found, k.seen, k.base, k.ext = nil, nil, 0, 0, ""
+	k.by, k.msg, k.found, k.seen, k.base, k.ext = nil, nil, nil, 0, 0, ""
 	checkers.Put(k)
 	return p
 }
@@ -160,13 +162,16 @@ func (k *checker) kindOf(number uint16) kinds {
 	return 1 << t
 }
 
-// report adds a problem with len bytes at off.
-func (k *checker) report(id ruleID, ext string, off, length int, text string) {
-	r := &rules[id]
+// report adds a problem with length bytes at off, if the kernel has such a rule.
+func (k *checker) report(id code, ext string, off, length int, text string) {
+	r := k.by.rule(id)
+	if r == nil {
+		return
+	}
 	p := Problem{
 		Code: r.Code, Severity: r.Severity,
 		Offset: k.base + off, Len: length, Ext: ext,
-		Text: text, Instead: r.Instead, Source: r.Source, rule: id,
+		Text: text, Instead: r.Instead, Source: r.Source, rule: r,
 	}
 	if k.ask {
 		p.Errno, p.ByWrite = r.Errno, r.ByWrite
@@ -175,17 +180,17 @@ func (k *checker) report(id ruleID, ext string, off, length int, text string) {
 }
 
 // header reports a problem with length bytes of the message header.
-func (k *checker) header(id ruleID, off, length int, text string) {
+func (k *checker) header(id code, off, length int, text string) {
 	k.report(id, "", off, length, text)
 }
 
 // extension reports a problem with an extension.
-func (k *checker) extension(id ruleID, h *layers.Header, text string) {
+func (k *checker) extension(id code, h *layers.Header, text string) {
 	k.report(id, h.Name(), int(h.Offset), len(h.Contents), text)
 }
 
 // missing reports that extensions that must be there are not.
-func (k *checker) missing(id ruleID, set kinds, text string) {
+func (k *checker) missing(id code, set kinds, text string) {
 	set &^= k.seen
 	for t := layers.LayerTypeSA; set != 0; t, set = t+1, set>>1 {
 		if set&1 != 0 {

@@ -48,29 +48,15 @@ var rfcForms = [...]rfcForm{
 
 const kStored = kLifetimes | kProxy | kKeys | kIdentities | kSensitivity | kKMPrivate
 
-// RFC returns what RFC 2367 objects to in a message of any dialect. Which
-// extensions a message must and may have depends on the direction; for messages
-// and extensions that the RFC does not have there are no such rules. Inside an
-// X_PROMISC wrapper the wrapped message is judged, as one of unknown direction.
-// No problem has an Errno. It returns nil if there is nothing to say.
-//
-// The problems do not alias msg.
-func RFC(c layers.Codec, msg []byte, dir Direction) []Problem {
-	var found []Problem
-	for depth := 0; msg != nil && depth <= maxWrappers; depth++ {
-		k := newChecker(c, msg, dir)
-		k.ask = false // the RFC leaves errnos to the systems
-		k.base, k.found = depth*layers.BaseLen, found
-		k.rfc(dir)
-		msg, dir = k.m.Inner, Unknown
-		found = k.free()
-	}
-	return found
+// rfcKernel is the text of RFC 2367. Which extensions a message must and may have
+// depends on the direction; for messages and extensions that the RFC does not have
+// there are no such rules. The RFC leaves errnos to the systems.
+var rfcKernel = kernel{
+	dialect: layers.RFC2367,
+	rules:   rfcRules,
+	judge:   (*checker).rfc,
+	inner:   func(*layers.Message) Direction { return Unknown },
 }
-
-// maxWrappers bounds the X_PROMISC headers inside each other that are looked at,
-// as it does in package layers.
-const maxWrappers = 8
 
 func (k *checker) rfc(dir Direction) {
 	m, n := &k.m, len(k.msg)

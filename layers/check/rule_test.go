@@ -336,7 +336,7 @@ var rfcCases = []ruleCase{
 	{"rfc-promisc", from, bare(layers.PROMISC, 2), edited(bare(layers.PROMISC, 2), func(b []byte, _ func(int, uint16)) { b[2] = 22 })},
 }
 
-// codecs are those every case is tried with.
+// codecs are those of the messages that several tests make.
 var codecs = []layers.Codec{
 	{Dialect: layers.Linux, Order: layers.LittleEndian},
 	{Dialect: layers.Linux, Order: layers.BigEndian},
@@ -351,74 +351,92 @@ func find(list []check.Problem, code string) *check.Problem {
 	return nil
 }
 
+// ruleCases are the cases of each dialect's rules, and the dialect in whose form
+// their messages are made: RFC 2367's cases are messages of Linux.
+var ruleCases = []struct {
+	by, form layers.Dialect
+	cases    []ruleCase
+}{
+	{layers.Linux, layers.Linux, linuxCases},
+	{layers.RFC2367, layers.Linux, rfcCases},
+}
+
+type ruleKey struct {
+	by   layers.Dialect
+	code string
+}
+
 // TestRules tries every rule with a message that breaks it and one that does not.
 func TestRules(t *testing.T) {
-	byCode := map[string]check.Rule{}
+	rules := map[ruleKey]check.Rule{}
 	for _, r := range check.Rules() {
-		byCode[r.Code] = r
+		rules[ruleKey{r.Dialect, r.Code}] = r
 	}
-	judge := map[layers.Dialect]func(layers.Codec, []byte, check.Direction) []check.Problem{
-		layers.Linux: check.Linux, layers.RFC2367: check.RFC,
-	}
-	tried := map[string]bool{}
-	for _, rc := range append(slices.Clone(linuxCases), rfcCases...) {
-		rule, ok := byCode[rc.code]
-		if !ok {
-			t.Errorf("no rule %q", rc.code)
-			continue
-		}
-		tried[rc.code] = true
-		for _, c := range codecs {
-			t.Run(rc.code+"/"+c.Order.Abbrev(), func(t *testing.T) {
-				m := &maker{t, c}
-				bad, good := rc.bad(m), rc.good(m)
-				p := find(judge[rule.Dialect](c, bad, rc.dir), rc.code)
-				if p == nil {
-					t.Fatalf("not found; problems: %v", texts(judge[rule.Dialect](c, bad, rc.dir)))
-				}
-				t.Log(p.String())
-				if p.Severity != rule.Severity || p.Instead != rule.Instead || p.Source != rule.Source {
-					t.Errorf("%+v is not of rule %+v", *p, rule)
-				}
-				if p.Offset < 0 || p.Len < 0 || p.Offset+p.Len > len(bad) {
-					t.Errorf("bytes %d to %d of %d", p.Offset, p.Offset+p.Len, len(bad))
-				}
-				if (p.Len == 0 && p.Ext != "") != strings.HasPrefix(p.Text, "missing") {
-					t.Errorf("%d bytes at fault, text %q", p.Len, p.Text)
-				}
-				if g := find(judge[rule.Dialect](c, good, rc.dir), rc.code); g != nil {
-					t.Errorf("found in a sound message: %s", g.String())
-				}
-				if rule.Dialect != layers.Linux || rc.dir != check.ToKernel {
-					if p.Errno != 0 || p.ByWrite {
-						t.Errorf("errno %d in direction %d", p.Errno, rc.dir)
-					}
-					return
-				}
-				v := check.Predict(c, bad)
-				switch {
-				case p.Errno != rule.Errno || p.ByWrite != rule.ByWrite:
-					t.Errorf("errno %d by write %v, the rule says %d, %v", p.Errno, p.ByWrite, rule.Errno, rule.ByWrite)
-				case rule.Errno != 0 && (v.Problem.Code != rc.code || v.Errno != rule.Errno || v.ByWrite != rule.ByWrite):
-					t.Errorf("verdict %d by %q (%s)", v.Errno, v.Problem.Code, v.Problem.String())
-				case rule.Errno == 0 && v.Errno != 0:
-					t.Errorf("verdict %d by %q", v.Errno, v.Problem.Code)
-				}
-				for _, e := range rule.May {
-					if !v.Allows(e) {
-						t.Errorf("verdict does not allow %d, possible are %v", e, v.Possible)
-					}
-				}
-				if v := check.Predict(c, good); v.Errno != 0 {
-					t.Errorf("the sound message is refused: %d, %s", v.Errno, v.Problem.String())
-				}
-			})
+	tried := map[ruleKey]bool{}
+	for _, set := range ruleCases {
+		for _, rc := range set.cases {
+			key := ruleKey{set.by, rc.code}
+			rule, ok := rules[key]
+			if !ok {
+				t.Errorf("%v has no rule %q", set.by, rc.code)
+				continue
+			}
+			tried[key] = true
+			for _, order := range []layers.Order{layers.LittleEndian, layers.BigEndian} {
+				m := &maker{t, layers.Codec{Dialect: set.form, Order: order}}
+				t.Run(set.by.String()+"/"+rc.code+"/"+order.Abbrev(), func(t *testing.T) { m.t = t; tryRule(t, m, &rule, &rc) })
+			}
 		}
 	}
-	for code := range byCode {
-		if !tried[code] {
-			t.Errorf("rule %q is not tried", code)
+	for key := range rules {
+		if !tried[key] {
+			t.Errorf("rule %v is not tried", key)
 		}
+	}
+}
+
+func tryRule(t *testing.T, m *maker, rule *check.Rule, rc *ruleCase) {
+	bad, good := rc.bad(m), rc.good(m)
+	list := check.Judge(rule.Dialect, m.c, bad, rc.dir)
+	p := find(list, rc.code)
+	if p == nil {
+		t.Fatalf("not found; problems: %v", texts(list))
+	}
+	t.Log(p.String())
+	if p.Severity != rule.Severity || p.Instead != rule.Instead || p.Source != rule.Source {
+		t.Errorf("%+v is not of rule %+v", *p, rule)
+	}
+	if p.Offset < 0 || p.Len < 0 || p.Offset+p.Len > len(bad) {
+		t.Errorf("bytes %d to %d of %d", p.Offset, p.Offset+p.Len, len(bad))
+	}
+	if (p.Len == 0 && p.Ext != "") != strings.HasPrefix(p.Text, "missing") {
+		t.Errorf("%d bytes at fault, text %q", p.Len, p.Text)
+	}
+	if g := find(check.Judge(rule.Dialect, m.c, good, rc.dir), rc.code); g != nil {
+		t.Errorf("found in a sound message: %s", g.String())
+	}
+	if rule.Dialect == layers.RFC2367 || rc.dir != check.ToKernel {
+		if p.Errno != 0 || p.ByWrite {
+			t.Errorf("errno %d in direction %d", p.Errno, rc.dir)
+		}
+		return
+	}
+	v := check.Predict(rule.Dialect, m.c, bad)
+	switch {
+	case p.Errno != rule.Errno || p.ByWrite != rule.ByWrite:
+		t.Errorf("errno %d by write %v, the rule says %d, %v", p.Errno, p.ByWrite, rule.Errno, rule.ByWrite)
+	case rule.Errno != 0 && (v.Problem.Code != rc.code || v.Errno != rule.Errno || v.ByWrite != rule.ByWrite):
+		t.Errorf("verdict %d by %q (%s)", v.Errno, v.Problem.Code, v.Problem.String())
+	case rule.Errno == 0 && v.Errno != 0:
+		t.Errorf("verdict %d by %q", v.Errno, v.Problem.Code)
+	}
+	for _, e := range rule.May {
+		if !v.Allows(e) {
+			t.Errorf("verdict does not allow %d, possible are %v", e, v.Possible)
+		}
+	}
+	if v := check.Predict(rule.Dialect, m.c, good); v.Errno != 0 {
+		t.Errorf("the sound message is refused: %d, %s", v.Errno, v.Problem.String())
 	}
 }
 
@@ -440,7 +458,7 @@ func TestSoundMessages(t *testing.T) {
 			"ADD IPCOMP": m.msg(add(9, sa(0x1000, 0, 2), src4(), dst4())),
 			"FLUSH":      bare(layers.FLUSH, 0)(m),
 		} {
-			for _, list := range [][]check.Problem{check.Linux(c, b, to), check.RFC(c, b, to), check.Linux(c, b, unknown), check.RFC(c, b, unknown)} {
+			for _, list := range [][]check.Problem{check.Judge(layers.Linux, c, b, to), check.Judge(layers.RFC2367, c, b, to), check.Judge(layers.Linux, c, b, unknown), check.Judge(layers.RFC2367, c, b, unknown)} {
 				if list != nil {
 					t.Errorf("%v %s: %v", c, name, texts(list))
 				}
@@ -451,12 +469,12 @@ func TestSoundMessages(t *testing.T) {
 
 // TestRulesTable holds the list of rules to what documents need.
 func TestRulesTable(t *testing.T) {
-	seen := map[string]bool{}
+	seen := map[ruleKey]bool{}
 	for _, r := range check.Rules() {
-		if seen[r.Code] {
-			t.Errorf("two rules %q", r.Code)
+		if seen[ruleKey{r.Dialect, r.Code}] {
+			t.Errorf("%v has two rules %q", r.Dialect, r.Code)
 		}
-		seen[r.Code] = true
+		seen[ruleKey{r.Dialect, r.Code}] = true
 		switch {
 		case r.Code == "" || r.Text == "" || r.Instead == "" || r.Source == "":
 			t.Errorf("rule %+v is not documented", r)
@@ -468,7 +486,7 @@ func TestRulesTable(t *testing.T) {
 			t.Errorf("%s: dialect %v", r.Code, r.Dialect)
 		case r.ByWrite && r.Errno == 0, r.Errno != 0 && r.Severity != check.Error, r.Errno != 0 && r.May != nil:
 			t.Errorf("%s: errno %d, by write %v, severity %v, may %v", r.Code, r.Errno, r.ByWrite, r.Severity, r.May)
-		case r.Errno != 0 && layers.Linux.ErrnoName(r.Errno) == "":
+		case r.Errno != 0 && r.Dialect.ErrnoName(r.Errno) == "":
 			t.Errorf("%s: errno %d", r.Code, r.Errno)
 		}
 	}
@@ -490,12 +508,12 @@ func TestWrapper(t *testing.T) {
 		outer = m.edit(append(outer, inner...), func(b []byte, put16 func(int, uint16)) { put16(4, uint16(len(b)/8)) })
 		twice := m.edit(append(bare(layers.PROMISC, 0)(m), outer...), func(b []byte, put16 func(int, uint16)) { put16(4, uint16(len(b)/8)) })
 		for depth, b := range [][]byte{inner, outer, twice} {
-			p := find(check.RFC(c, b, check.Unknown), "rfc-extension-type")
+			p := find(check.Judge(layers.RFC2367, c, b, check.Unknown), "rfc-extension-type")
 			if p == nil || p.Offset != 16+16*depth {
 				t.Errorf("%v, %d wrappers: %+v", c, depth, p)
 			}
 		}
-		v := check.Predict(c, outer)
+		v := check.Predict(layers.Linux, c, outer)
 		if v.Errno != 22 || v.Problem.Code != "extension-overrun" {
 			t.Errorf("%v: Linux answers %d (%s) to a wrapper", c, v.Errno, v.Problem.Code)
 		}

@@ -2,7 +2,7 @@ package check
 
 import "github.com/pfkeycap/pfkeycap/layers"
 
-// Verdict is what a Linux kernel will answer to a request.
+// Verdict is what a kernel will answer to a request.
 type Verdict struct {
 	Errno   uint8   // 0: accepted as far as the bytes tell
 	ByWrite bool    // write(2) fails with Errno, and nothing is delivered
@@ -30,20 +30,22 @@ func (v *Verdict) Allows(errno uint8) bool {
 	return false
 }
 
-// Predict says what Linux 6.1 will answer to a message that a process writes. The
-// message is read in c's byte order, with Linux's numbers whatever c's dialect.
+// Predict says what the kernel of a dialect will answer to a message that a process
+// writes. The message is read in c's byte order, with the numbers of by, whatever
+// c's dialect. For RFC2367, which leaves errnos to the systems, and for a dialect
+// that is none the verdict is the zero Verdict.
 //
-// An X_PROMISC with extensions is passed on to all sockets as it was sent, with
-// the sender's own sadb_msg_errno: that errno is no answer to it.
-func Predict(c layers.Codec, msg []byte) Verdict {
-	k := newLinux(c, msg, ToKernel)
-	k.linux(ToKernel)
-	m := &k.m
-	v := Verdict{Silent: m.Type == layers.ACQUIRE && len(msg) == layers.BaseLen}
-	if m.Type <= maxType {
-		v.Possible = mayAnswer[m.Type]
+// On Linux an X_PROMISC with extensions is passed on to all sockets as it was
+// sent, with the sender's own sadb_msg_errno: that errno is no answer to it.
+func Predict(by layers.Dialect, c layers.Codec, msg []byte) Verdict {
+	s := kernels[by]
+	if s == nil || s == &rfcKernel {
+		return Verdict{}
 	}
-	t := m.Type
+	k := newChecker(s, c, msg, ToKernel)
+	s.judge(k, ToKernel)
+	v := Verdict{Silent: s.silent != nil && s.silent(k)}
+	t := k.m.Type
 	problems := k.free()
 	for i := range problems {
 		if p := &problems[i]; p.Errno != 0 {
@@ -52,18 +54,15 @@ func Predict(c layers.Codec, msg []byte) Verdict {
 			break
 		}
 	}
-	if v.Errno != 0 {
-		v.Possible = mayPreempt[min(t, maxType+1)]
-		if v.ByWrite {
-			v.Possible = nil
-		}
+	if v.Errno == 0 || v.Problem.rule.id > lastHeader {
+		v.Possible = s.possible(t, v.Errno != 0)
 	}
 	for i := range problems {
 		p := &problems[i]
 		if p.Errno != 0 {
 			break
 		}
-		if may := rules[p.rule].May; len(may) > 0 {
+		if may := p.rule.May; len(may) > 0 {
 			v.Possible = append(v.Possible[:len(v.Possible):len(v.Possible)], may...)
 		}
 	}

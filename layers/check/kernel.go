@@ -1,0 +1,148 @@
+package check
+
+import "github.com/pfkeycap/pfkeycap/layers"
+
+// kernel is how one system judges messages, as data and functions. RFC 2367 is
+// one of them, which has no errnos.
+type kernel struct {
+	dialect layers.Dialect
+
+	// rules are all objections the kernel has; what it has no rule for is not
+	// reported, so that systems with common ancestors can share functions. Code,
+	// Dialect, Text and Instead are filled in from objections, and a rule with an
+	// Errno is an Error.
+	rules []Rule
+
+	// judge reports what the kernel objects to in k.m, which has been decoded with
+	// its dialect, in the order in which the kernel finds it.
+	judge func(k *checker, dir Direction)
+
+	// inner gives the direction of a message in an X_PROMISC wrapper that the
+	// kernel sent. Without it there are no wrappers: then, and in every request,
+	// the inner header is read as an extension, as all kernels do.
+	inner func(outer *layers.Message) Direction
+
+	silent func(k *checker) bool // if it accepts the message, nothing is sent in answer; nil: never
+
+	outcomes map[uint8][]outcome // answers that the bytes of a request do not tell, by message type
+	always   []outcome           // of them, what may come whatever the message
+	preempts map[uint8][]uint8   // answers that may come before the kernel finds a problem, besides always
+
+	mayAnswer, mayPreempt map[uint8][]uint8 // Verdict.Possible, made once from the above
+	alwaysErrnos          []uint8
+}
+
+// kernels are the systems whose rules are known.
+var kernels = [256]*kernel{
+	layers.RFC2367: &rfcKernel,
+	layers.Linux:   &linuxKernel,
+}
+
+func init() {
+	for _, s := range kernels {
+		if s != nil {
+			s.fill()
+		}
+	}
+}
+
+// fill completes what is written down about a kernel.
+func (s *kernel) fill() {
+	for i := range s.rules {
+		r := &s.rules[i]
+		o := &objections[r.id]
+		r.Dialect, r.Code = s.dialect, o.code
+		if r.Text == "" {
+			r.Text = o.text
+		}
+		if r.Instead == "" {
+			r.Instead = o.instead
+		}
+		if r.Errno != 0 {
+			r.Severity = Error
+		}
+	}
+	s.mayAnswer, s.mayPreempt = map[uint8][]uint8{}, map[uint8][]uint8{}
+	s.alwaysErrnos = addErrnos(nil, s.always)
+	for t, list := range s.outcomes {
+		s.mayAnswer[t] = addErrnos(addErrnos(nil, list), s.always)
+	}
+	for t, list := range s.preempts {
+		s.mayPreempt[t] = append(list[:len(list):len(list)], s.alwaysErrnos...)
+	}
+}
+
+// addErrnos adds the errnos of outcomes that are not in the list yet.
+func addErrnos(list []uint8, outcomes []outcome) []uint8 {
+	for _, o := range outcomes {
+		if !contains(list, o.errno) {
+			list = append(list, o.errno)
+		}
+	}
+	return list
+}
+
+// possible returns the errnos that may come instead of an answer: a refusal, or a
+// success.
+func (s *kernel) possible(msgType uint8, refused bool) []uint8 {
+	table := s.mayAnswer
+	if refused {
+		table = s.mayPreempt
+	}
+	if list, ok := table[msgType]; ok {
+		return list
+	}
+	return s.alwaysErrnos
+}
+
+// rule returns the kernel's rule of a code, or nil.
+func (s *kernel) rule(id code) *Rule {
+	for i := range s.rules {
+		if s.rules[i].id == id {
+			return &s.rules[i]
+		}
+	}
+	return nil
+}
+
+// check judges a message and, if it is a wrapper, what is in it.
+func (s *kernel) check(c layers.Codec, msg []byte, dir Direction) []Problem {
+	var found []Problem
+	for depth := 0; ; depth++ {
+		k := newChecker(s, c, msg, dir)
+		k.base, k.found = depth*layers.BaseLen, found
+		s.judge(k, dir)
+		inner := k.m.Inner
+		if inner != nil {
+			dir = s.inner(&k.m)
+		}
+		found = k.free()
+		if inner == nil || depth == maxWrappers {
+			return found
+		}
+		msg = inner
+	}
+}
+
+// maxWrappers bounds the X_PROMISC headers inside each other that are looked at,
+// as it does in package layers.
+const maxWrappers = 8
+
+// Judge returns what the kernel of a dialect objects to in a message, and for
+// [layers.RFC2367] what RFC 2367 does, to which every system's messages can be
+// held. The message is read in c's byte order: for RFC2367 with the numbers of c's
+// dialect, for a kernel with its own, whatever c's dialect. The problems of a
+// message to the kernel are in the order in which the kernel finds them, so the
+// first with an Errno is its answer. Of messages from the kernel it says what
+// differs from those of a real one; then no problem has an Errno. Where the
+// framing breaks, nothing beyond is judged. In an X_PROMISC wrapper from the
+// kernel the wrapped message is judged, too. It returns nil if there is nothing to
+// say.
+//
+// The problems do not alias msg.
+func Judge(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Problem {
+	if s := kernels[by]; s != nil {
+		return s.check(c, msg, dir)
+	}
+	return rfcKernel.check(c, msg, dir)
+}
