@@ -67,6 +67,7 @@ type Record struct {
 	Data    []byte       // the message as it stands in the capture
 	OrigLen int          // bytes it had on the socket; more than len(Data) if it was cut short
 	Dropped uint64       // messages known to be lost since the record before
+	Gap     bool         // a Recorder suspects that messages were lost since the record before; not kept in a capture
 
 	// StandIns says that the secret bytes of Data (layers.Codec.AppendSecrets) are
 	// stand-ins. True is then the message with its true bytes, or nil if they are

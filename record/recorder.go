@@ -29,8 +29,9 @@ type Socket interface {
 	// Interrupt makes Receive return an error now and later on. It may be called
 	// at any time from any goroutine.
 	Interrupt()
-	// Queue says how many bytes wait in the receive queue, and how many it holds.
-	// A limit of 0 means that this is not known.
+	// Queue says how many bytes were in the receive queue right after the last
+	// read, and how many it holds, as the kernel counts them to drop messages. A
+	// limit of 0 means that this is not known.
 	Queue() (used, limit int)
 }
 
@@ -52,6 +53,10 @@ type Recorder struct {
 	// true bytes and is valid during the call. An error ends the recording. May be
 	// nil.
 	OnRecord func(*Record) error
+	// OnLoss is told when messages may be lost, which no system says: Linux drops
+	// them silently when the receive queue is full. May be nil. A comment on the
+	// next record says it too, and Record.Gap.
+	OnLoss func(Loss)
 
 	// When to stop, if not 0: after so many records kept, when the capture has so
 	// many bytes, after so much time.
@@ -67,7 +72,8 @@ type Recorder struct {
 	started time.Time
 	scratch Record   // the one in hand
 	records []Record // those of the batch, for OnRecord
-	near    bool     // the queue was nearly full
+	loss    overflow
+	notes   []string // comments for the next record
 	counts  Counts
 	full    bool // MaxRecords or MaxSize has been reached
 	err     error
@@ -80,13 +86,11 @@ type Counts struct {
 	Kept     uint64 // records that Keep let through
 	Written  uint64 // records in the capture
 	Bytes    int64  // size of the capture
-	// NearlyFull is how often the receive queue was found nearly full, so that
-	// messages may have been lost: no system counts those.
-	NearlyFull uint64
+	// Missing is how many messages are known to be missing, because Annotate has
+	// found out (Record.Dropped). Suspected is how often the receive queue was full,
+	// so that any number may be missing.
+	Missing, Suspected uint64
 }
-
-// nearlyFull is the comment on the record after which messages may be missing.
-const nearlyFull = "receive queue was nearly full: messages may be lost here"
 
 // errEnough ends Run when there is enough.
 var errEnough = errors.New("enough recorded")
@@ -140,12 +144,8 @@ func (r *Recorder) Run(ctx context.Context) error {
 
 // step records one batch.
 func (r *Recorder) step(ctx context.Context) error {
-	near := false
-	if used, limit := r.Socket.Queue(); limit > 0 && int64(used)*4 > int64(limit)*3 {
-		near = true
-	}
 	b, err := r.Socket.Receive()
-	if rerr := r.record(b, near); rerr != nil {
+	if rerr := r.record(b); rerr != nil {
 		return rerr
 	}
 	if err != nil && ctx.Err() == nil {
@@ -162,7 +162,7 @@ const maxDrain = time.Second
 func (r *Recorder) drain(ctx context.Context) error {
 	for deadline := time.Now().Add(maxDrain); time.Now().Before(deadline); {
 		b, err := r.Socket.TryReceive()
-		if rerr := r.record(b, false); rerr != nil {
+		if rerr := r.record(b); rerr != nil {
 			return rerr
 		}
 		if err != nil || b == nil || b.Len() == 0 {
@@ -196,16 +196,13 @@ func (r *Recorder) sync(ctx context.Context, fail context.CancelCauseFunc) {
 }
 
 // record records a batch with one write.
-func (r *Recorder) record(b Batch, near bool) error {
+func (r *Recorder) record(b Batch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if near {
-		r.counts.NearlyFull++
-		r.near = true
-	}
 	if b == nil || b.Len() == 0 {
 		return nil
 	}
+	ended := r.watch(b)
 	t := b.Time()
 	for i := range b.Len() {
 		if r.full {
@@ -213,12 +210,34 @@ func (r *Recorder) record(b Batch, near bool) error {
 		}
 		msg := b.Message(i)
 		r.counts.Received++
-		r.scratch = Record{Time: t, Data: msg, OrigLen: len(msg)}
+		r.scratch = Record{Time: t, Data: msg, OrigLen: len(msg), Gap: r.loss.suspect || ended && i == 0}
 		if err := r.add(&r.scratch); err != nil {
 			return err
 		}
 	}
 	return r.done()
+}
+
+// watch looks whether messages may have been lost before or among those of a
+// batch, and reports whether they may have been before its first for the last
+// time.
+func (r *Recorder) watch(b Batch) (ends bool) {
+	used, limit := r.Socket.Queue()
+	begins, ends := r.loss.read(b, used, limit)
+	l := Loss{Over: ends, Number: r.counts.Received + r.counts.Sent + 1, Queued: used, Limit: limit}
+	switch {
+	case begins:
+		r.counts.Suspected++
+		r.notes = append(r.notes, lossBegins)
+	case ends:
+		r.notes = append(r.notes, lossEnds)
+	default:
+		return false
+	}
+	if r.OnLoss != nil {
+		r.OnLoss(l)
+	}
+	return ends
 }
 
 // Send records a message of our own: do writes it to the socket and returns it,
@@ -255,16 +274,17 @@ func (r *Recorder) add(rec *Record) error {
 	}
 	rec.Number = r.counts.Received + r.counts.Sent
 	rec.Codec = r.Codec
-	if r.near {
-		rec.Comments = append(rec.Comments, nearlyFull)
+	if len(r.notes) > 0 {
+		rec.Comments = append(rec.Comments, r.notes...)
 	}
 	if r.Annotate != nil {
 		r.Annotate(rec)
 	}
+	r.counts.Missing += rec.Dropped
 	if r.Keep != nil && !r.Keep(rec) {
 		return nil
 	}
-	r.near = false // this record has the comment
+	r.notes = r.notes[:0] // this record has them
 	r.counts.Kept++
 	if r.Writer != nil {
 		if r.err = r.Writer.Append(rec); r.err != nil {

@@ -368,31 +368,6 @@ func TestRecorderSend(t *testing.T) {
 	}
 }
 
-func TestRecorderNearlyFull(t *testing.T) {
-	tests := []struct {
-		used, limit int
-		want        bool
-	}{{0, 0, false}, {100, 0, false}, {75, 100, false}, {76, 100, true}, {130, 100, true}}
-	for _, tt := range tests {
-		var out bytes.Buffer
-		s := newSocket()
-		s.used, s.limit = tt.used, tt.limit
-		r := recorder(t, &out, s)
-		r.MaxRecords = 2
-		r.Keep = func(rec *record.Record) bool { return rec.Number > 1 } // the first does not get to tell
-		s.in <- messages(t, 1, 3)
-		if err := r.Run(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		r.Close()
-		rs := sound(t, out.Bytes(), record.ReaderOptions{})
-		comments := fmt.Sprint(rs[0].Comments)
-		if strings.Contains(comments, "may be lost") != tt.want || len(rs[1].Comments) != 0 || (r.Counts().NearlyFull > 0) != tt.want {
-			t.Errorf("%d of %d: comments %s and %q, counted %d", tt.used, tt.limit, comments, rs[1].Comments, r.Counts().NearlyFull)
-		}
-	}
-}
-
 // TestRecorderHides: a recording with keys beside is like one made by hand, and
 // ids shown live are those of the capture.
 func TestRecorderHides(t *testing.T) {
@@ -480,7 +455,7 @@ func (s *steady) Receive() (record.Batch, error) {
 }
 func (s *steady) TryReceive() (record.Batch, error) { return nil, nil }
 func (s *steady) Interrupt()                        {}
-func (s *steady) Queue() (int, int)                 { return 80, 1000 }
+func (s *steady) Queue() (int, int)                 { return 80, 1 << 20 }
 
 func TestRecorderAllocations(t *testing.T) {
 	w, err := record.Create(filepath.Join(t.TempDir(), "x"), record.WriterOptions{Meta: beside})

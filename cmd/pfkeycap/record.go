@@ -97,18 +97,16 @@ func newRecording(c *cli.Context) (rec *recording, err error) {
 	}
 	rec.Socket = &socket{conn: conn, batch: keysock.NewBatch(0)}
 	rec.Codec = hostCodec()
+	rec.OnLoss = rec.sayLoss
 	rec.MaxRecords = c.Uint64("count")
 	rec.SyncEvery = 5 * time.Second
 
 	promisc := !c.Bool("no-promiscuous-mode")
 	// The queue is watched, so order alone tells which of two equal messages is the
-	// request; where it was nearly full the Recorder has left a comment.
+	// request, but where the Recorder suspects a gap.
 	tracer := trace.New(trace.Options{Promisc: record.No, Lossless: true})
 	names := processNames{}
 	rec.Annotate = func(r *record.Record) {
-		if len(r.Comments) > 0 {
-			tracer.Lost()
-		}
 		tracer.Annotate(r)
 		names.annotate(r)
 	}
@@ -265,10 +263,8 @@ func (rec *recording) summary() {
 	if rec.Writer != nil {
 		fmt.Fprintf(rec.stderr, ", %d bytes written", n.Bytes)
 	}
-	if n.NearlyFull > 0 {
-		fmt.Fprintf(rec.stderr, "; the receive queue was nearly full %d times, messages may be lost (-B)", n.NearlyFull)
-	}
 	fmt.Fprintln(rec.stderr)
+	rec.summarizeLoss(n)
 }
 
 // socket adapts a keysock.Conn to what a Recorder reads.
@@ -290,10 +286,7 @@ func (s *socket) TryReceive() (record.Batch, error) {
 func (s *socket) Interrupt() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
 func (s *socket) Queue() (used, limit int) {
-	m, err := s.conn.Meminfo()
-	if err != nil {
-		return 0, 0
-	}
+	m, _ := s.batch.Queue()
 	return int(m.Queued), int(m.Limit)
 }
 

@@ -19,6 +19,7 @@ type Batch struct {
 	at    time.Time
 
 	vectors vectors
+	memory  memory
 
 	// Arguments and results across RawConn, whose function would cost an
 	// allocation per call as a closure.
@@ -70,6 +71,14 @@ func (b *Batch) Message(i int) []byte {
 // time spent copying the ones before.
 func (b *Batch) Time() time.Time { return b.at }
 
+// Queue returns how full the receive queue was right after the last read, and
+// false where that is not known. Linux only; see Conn.Meminfo.
+//
+// What was lost in the queue before that moment can be told from it: until this
+// program reads, a queue only grows, so one that was above its limit since the
+// read before still holds the limit less what the last read has taken out.
+func (b *Batch) Queue() (m Meminfo, ok bool) { return b.memory.info, b.memory.info.Limit > 0 }
+
 // slot returns the whole memory of message i.
 func (b *Batch) slot(i int) []byte {
 	return b.arena[i*MaxMessage:][:MaxMessage]
@@ -119,9 +128,11 @@ func (b *Batch) receive(fd int) {
 	b.at = time.Now()
 	b.empty = isEmpty(b.err)
 	if b.empty {
+		b.memory.info.Queued = 0
 		b.err = nil
 		return
 	}
+	b.memory.ask(fd)
 	for i, n := range b.lens[:b.n] {
 		// Neither can happen with PF_KEY; if it does, it is not passed over.
 		switch {

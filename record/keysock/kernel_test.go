@@ -427,6 +427,10 @@ func TestKernelLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		want, err := c.Meminfo()
+		if m, ok := b.Queue(); !ok || err != nil || m != want {
+			t.Errorf("the batch says %+v %v, Meminfo %+v, %v", m, ok, want, err)
+		}
 		if n == 0 {
 			break
 		}
@@ -484,6 +488,19 @@ func TestKernelProcSockets(t *testing.T) {
 	m, err := c.Meminfo()
 	if err != nil {
 		t.Fatal(err)
+	}
+	// What kernels without SO_MEMINFO are asked with.
+	var old keysock.Meminfo
+	if err := ns.Do(func() (err error) {
+		c.Control(func(fd int) { old, err = keysock.ProcMeminfo(fd) })
+		return err
+	}); err != nil || old != m || m.Queued == 0 {
+		t.Errorf("/proc/net/pfkey says %+v, SO_MEMINFO %+v, %v", old, m, err)
+	}
+	// It is asked in the namespace of the thread, where this socket is not.
+	c.Control(func(fd int) { old, err = keysock.ProcMeminfo(fd) })
+	if err == nil || !strings.Contains(err.Error(), "is not in") {
+		t.Errorf("in another namespace: %+v, %v", old, err)
 	}
 	var sockets []keysock.ProcSocket
 	if err := ns.Do(func() (err error) { sockets, err = keysock.ProcSockets(); return err }); err != nil {

@@ -18,7 +18,7 @@ type Options struct {
 	Promisc record.Answer
 
 	// Lossless says that the recorder has watched its queue and that no message can
-	// be missing but where Record.Dropped or Lost says so. What order alone tells
+	// be missing but where Record.Dropped or Record.Gap says so. What order alone tells
 	// is then known at once, and not only once the copies have been counted.
 	Lossless bool
 }
@@ -36,7 +36,6 @@ type Tracer struct {
 
 	promisc record.Answer
 	suspect bool   // no certain request came since messages were lost
-	gap     bool   // Lost was called
 	lossy   bool   // messages are missing in this recording
 	ended   bool   // no message comes any more
 	before  bool   // the recording was annotated before: not only own messages come with a direction
@@ -72,9 +71,6 @@ const (
 func New(o Options) *Tracer {
 	return &Tracer{opts: o, seed: maphash.MakeSeed(), promisc: o.Promisc}
 }
-
-// Lost says that messages may have been lost before the next one.
-func (t *Tracer) Lost() { t.gap = true }
 
 // Annotate sets r.Dir unless it is known already, r.TwinOf and r.ReplyTo, and
 // returns the part that r plays. It goes by the messages before r only, which
@@ -113,8 +109,7 @@ func (t *Tracer) arrive(r *record.Record) {
 	t.head++
 	f := t.fact(t.head)
 	t.examine(f, r)
-	f.gap = t.gap || r.Dropped > 0
-	t.gap = false
+	f.gap = r.Gap || r.Dropped > 0
 	t.suspect = t.suspect || f.gap
 	f.suspect = t.suspect
 	t.before = t.before || r.Dir == record.FromKernel

@@ -1,0 +1,4 @@
+package keysock
+
+// ProcMeminfo is Meminfo on kernels that do not know SO_MEMINFO.
+var ProcMeminfo = procMeminfo
