@@ -42,6 +42,8 @@ const (
 	cAddressMissing
 	cFamilies
 	cPolicyMissing
+	cSPIRangeMissing
+	cExtMissing
 	cKeyMissing
 	cLifetimePair
 	cSAType
@@ -238,6 +240,12 @@ var objections = [numCodes]objection{
 	cPolicyMissing: {"policy-missing",
 		"there is no POLICY extension",
 		"add one"},
+	cSPIRangeMissing: {"spirange-missing",
+		"there is no SPIRANGE extension",
+		"add one, such as 0x100 to 0x0fffffff"},
+	cExtMissing: {"extension-missing",
+		"an extension that this message must have is not there",
+		"add it"},
 	cKeyMissing: {"key-missing",
 		"an ESP SA has no KEY_ENCRYPT, or an AH SA no KEY_AUTH",
 		"add the key; for NULL encryption a KEY_ENCRYPT of 0 bits"},

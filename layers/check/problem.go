@@ -69,43 +69,6 @@ func (p *Problem) String() string {
 	return p.Ext + "@" + strconv.Itoa(p.Offset) + ": " + p.Text
 }
 
-// kinds is a set of kinds of extensions, a bit for each layer type counted from
-// LayerTypeSA. Its first 17 are the extensions of RFC 2367, its first 26 those of
-// Linux.
-type kinds uint64
-
-// The kinds that rules speak of.
-const (
-	kSA kinds = 1 << iota
-	kCurrent
-	kHard
-	kSoft
-	kSrc
-	kDst
-	kProxy
-	kKeyAuth
-	kKeyEncrypt
-	kIdentSrc
-	kIdentDst
-	kSensitivity
-	kProposal
-	kSupportedAuth
-	kSupportedEncrypt
-	kSPIRange
-	kKMPrivate
-	kPolicy
-	kSA2
-	kNATTType
-	kNATTSrcPort
-	kNATTDstPort
-	kNATTOA
-	kSecCtx
-	kKMAddress
-	kFilter
-
-	kRFC = kKMPrivate<<1 - 1 // every extension that RFC 2367 has
-)
-
 // checker holds a message while it is judged.
 type checker struct {
 	by    *kernel
@@ -153,15 +116,6 @@ func (k *checker) free() []Problem {
 
 func (k *checker) has(set kinds) bool { return k.seen&set == set }
 
-// kindOf returns the kind of an extension number, or 0.
-func (k *checker) kindOf(number uint16) kinds {
-	t := k.m.Codec.Dialect.ExtType(number) - layers.LayerTypeSA
-	if t < 0 || t >= 64 {
-		return 0
-	}
-	return 1 << t
-}
-
 // report adds a problem with length bytes at off, if the kernel has such a rule.
 func (k *checker) report(id code, ext string, off, length int, text string) {
 	r := k.by.rule(id)
@@ -187,17 +141,6 @@ func (k *checker) header(id code, off, length int, text string) {
 // extension reports a problem with an extension.
 func (k *checker) extension(id code, h *layers.Header, text string) {
 	k.report(id, h.Name(), int(h.Offset), len(h.Contents), text)
-}
-
-// missing reports that extensions that must be there are not.
-func (k *checker) missing(id code, set kinds, text string) {
-	set &^= k.seen
-	for t := layers.LayerTypeSA; set != 0; t, set = t+1, set>>1 {
-		if set&1 != 0 {
-			d := k.m.Codec.Dialect
-			k.report(id, d.ExtName(d.ExtNumberOf(t)), len(k.msg), 0, text)
-		}
-	}
 }
 
 // number writes a number with its name in the dialect, as 12(AESCBC).
