@@ -199,6 +199,9 @@ const (
 	EnumLevel      = shape.PolicyLevel
 	EnumPolicyType = shape.PolicyType
 	EnumDiagnostic = shape.Diagnostic // in sadb_msg_reserved, on illumos
+
+	// Flags.
+	EnumSAFlags = shape.SAFlags
 )
 
 // EnumName returns the name of a number, as in the dialect's header without its
@@ -283,6 +286,19 @@ func (d Dialect) FlagNames(e Enum, v uint32) []string {
 		names = append(names, fmt.Sprintf("%#x", rest))
 	}
 	return names
+}
+
+// FlagValue returns the bits of a flag by name, as EnumValue does for numbers.
+func (d Dialect) FlagValue(e Enum, name string) (uint32, bool) {
+	if e >= shape.NumEnums || name == "" {
+		return 0, false
+	}
+	for _, f := range d.table().flags[e] {
+		if sameName(f.name, name) {
+			return f.mask, true
+		}
+	}
+	return 0, false
 }
 
 // ErrnoName returns the name of an error number on the dialect's system, such

@@ -168,3 +168,25 @@ func TestParseDialect(t *testing.T) {
 		t.Errorf("names of what is none: %s", got)
 	}
 }
+
+func TestFlagValue(t *testing.T) {
+	for _, tt := range []struct {
+		d    layers.Dialect
+		name string
+		want uint32
+		ok   bool
+	}{
+		{layers.FreeBSD, "cycseq", 0x40, true},
+		{layers.FreeBSD, "PZERO", 0x200, true},
+		{layers.Linux, "NOECN", 0x80000000, true},
+		{layers.Linux, "CYCSEQ", 0, false},
+		{layers.Linux, "", 0, false},
+	} {
+		if v, ok := tt.d.FlagValue(layers.EnumSAFlags, tt.name); v != tt.want || ok != tt.ok {
+			t.Errorf("%v %q: %#x, %v", tt.d, tt.name, v, ok)
+		}
+	}
+	if v, ok := layers.Linux.FlagValue(layers.EnumSAType, "ESP"); ok {
+		t.Errorf("a number is no flag, got %#x", v)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -109,7 +110,8 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // isCommandLine tells errors of the command line from those about files.
 func isCommandLine(err error) bool {
 	var pe *os.PathError
-	return !errors.As(err, &pe) && !errors.Is(err, record.ErrNotCapture)
+	var se *convert.SyntaxError
+	return !errors.As(err, &pe) && !errors.As(err, &se) && !errors.Is(err, record.ErrNotCapture)
 }
 
 // output remembers a failed write, so that a full disk or a closed pipe behind

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 )
 
 // Form is the name of a way to write messages down, as users give it.
@@ -39,6 +40,7 @@ type form struct {
 var forms = []form{
 	{name: JSON, about: "JSON lines, as decode -T json writes them", looks: looksLikeJSON, source: newJSON},
 	{name: Hex, about: "hex, one message a line; spaces and # comments are allowed", looks: looksLikeHex, source: newHex, silent: true},
+	{name: Setkey, about: "a script for setkey(8): the messages that it would send", looks: setkey.Looks, source: newSetkey},
 }
 
 func lookup(name Form) (form, bool) {
