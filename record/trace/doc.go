@@ -31,7 +31,12 @@
 // # Others
 //
 // On the KAME family (FreeBSD, NetBSD, macOS, DragonFly) and on illumos a socket
-// gets only what the kernel says. OpenBSD wraps the copies of requests and of
-// answers in an SADB_X_PROMISC message, whose sadb_msg_seq is the sender's process
-// for the former and 0 for the latter.
+// gets only what the kernel says. A promiscuous KAME socket gets it wrapped in an
+// SADB_X_PROMISC message, and what is also meant for it a second time, as it is;
+// two messages of one form are never copies of each other. On illumos nothing is
+// wrapped and nothing comes twice. OpenBSD wraps the copies of requests and of
+// answers to others, with the sender's process in the outer sadb_msg_seq for the
+// former and 0 for the latter.
+//
+// Dumps end with sadb_msg_seq 0, on illumos with a header that holds nothing else.
 package trace

@@ -132,16 +132,22 @@ func header(rec *record.Record) (m layers.Message) {
 	return m
 }
 
+// headerFact is what a record's message, the one inside if it is wrapped, has in its
+// header.
+func headerFact(rec *record.Record) fact {
+	m := header(rec)
+	return fact{typ: m.Type, errno: m.Errno, seq: m.Seq, size: layers.BaseLen + len(m.Payload), rules: rulesOf(rec.Codec.Dialect)}
+}
+
 // ends reports whether an answer is the last one of a dump, or the exchange is no
 // dump.
 func (x *Exchange) ends(answer *record.Record) bool {
-	m := header(answer)
-	f := fact{typ: m.Type, rules: rulesOf(answer.Codec.Dialect)}
-	return !f.dumps() || m.Errno != 0 || m.Seq == 0
+	f := headerFact(answer)
+	return !f.dumps() || f.errno != 0 || f.ends(header(x.Request).Seq)
 }
 
 // silent reports whether the kernel does not answer the request.
 func (x *Exchange) silent() bool {
-	m := header(x.Request)
-	return x.Request.Codec.Dialect == layers.Linux && m.Type == layers.ACQUIRE && len(m.Payload) == 0
+	f := headerFact(x.Request)
+	return f.unheard()
 }

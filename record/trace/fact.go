@@ -32,6 +32,7 @@ type fact struct {
 
 	rules   ruleSet
 	shape   shape
+	wrapped bool             // it came inside an SADB_X_PROMISC
 	dir     record.Direction // as far as it is known
 	given   bool             // the direction came with the record
 	gap     bool             // messages before this one are known or suspected to be lost
@@ -50,10 +51,11 @@ type fact struct {
 type ruleSet uint8
 
 const (
-	noRules    ruleSet = iota // RFC 2367 alone: the wrapper does not tell
-	linuxRules                // build and order
-	wrapRules                 // OpenBSD: the outer sadb_msg_seq
-	quietRules                // KAME, illumos: requests are not shown
+	noRules      ruleSet = iota // RFC 2367 alone: the wrapper does not tell
+	linuxRules                  // build and order
+	openbsdRules                // the outer sadb_msg_seq
+	kameRules                   // requests are not shown, what a promiscuous socket gets besides its own is wrapped
+	illumosRules                // requests are not shown, nothing is wrapped
 )
 
 func rulesOf(d layers.Dialect) ruleSet {
@@ -61,25 +63,65 @@ func rulesOf(d layers.Dialect) ruleSet {
 	case layers.Linux:
 		return linuxRules
 	case layers.OpenBSD:
-		return wrapRules
-	case layers.FreeBSD, layers.NetBSD, layers.MacOS, layers.DragonFly, layers.Illumos:
-		return quietRules
+		return openbsdRules
+	case layers.FreeBSD, layers.NetBSD, layers.MacOS, layers.DragonFly:
+		return kameRules
+	case layers.Illumos:
+		return illumosRules
 	}
 	return noRules
 }
 
 // own reports whether the message was written by the recording program, as far
 // as can be said: its direction came with it.
-func (f *fact) own() bool { return f.given && f.dir == record.ToKernel }
+func (f *fact) own() bool { return f.given && f.dir == record.ToKernel && !f.wrapped }
 
 // failed reports whether f is a kernel's answer that says no.
 func (f *fact) failed() bool {
-	return f.errno != 0 && (f.rules != linuxRules || f.size == layers.BaseLen)
+	switch f.rules {
+	case linuxRules:
+		return f.errno != 0 && f.size == layers.BaseLen
+	case illumosRules:
+		// The header that ends a dump has the result of the walk, whatever it is.
+		return f.errno != 0 && f.typ != layers.DUMP
+	}
+	return f.errno != 0
 }
 
 // dumps reports whether the message is of a type that lists a database.
 func (f *fact) dumps() bool {
-	return f.typ == layers.DUMP || f.typ == layers.SPDDUMP && (f.rules == linuxRules || f.rules == quietRules)
+	return f.typ == layers.DUMP || f.typ == layers.SPDDUMP && (f.rules == linuxRules || f.rules == kameRules)
+}
+
+// ends reports whether f is the last message of a dump that was asked for with the
+// sequence number asked.
+func (f *fact) ends(asked uint32) bool {
+	switch f.rules {
+	case illumosRules: // a header of its own; sequence numbers are the sender's
+		return f.size == layers.BaseLen
+	case openbsdRules: // the last has 0, all others the request's number
+		return f.seq == 0 && asked != 0
+	}
+	return f.seq == 0
+}
+
+// unheard reports whether the kernel does not answer f, a request: without
+// extensions an ACQUIRE tells it that key management has failed.
+func (f *fact) unheard() bool {
+	return f.typ == layers.ACQUIRE && f.size == layers.BaseLen && (f.rules == linuxRules || f.rules == kameRules)
+}
+
+// renamed reports whether f answers a request of another type: Linux says SPDADD
+// for SPDSETIDX (pfkey_spdadd serves both), and illumos makes a type that it does
+// not know 0.
+func (f *fact) renamed(asked uint8) bool {
+	switch f.rules {
+	case linuxRules:
+		return asked == layers.SPDSETIDX && f.typ == layers.SPDADD && !f.failed()
+	case illumosRules:
+		return f.typ == 0 && f.errno != 0
+	}
+	return false
 }
 
 // unicast reports whether a message from the kernel is of a kind that Linux gives
@@ -97,8 +139,21 @@ func (f *fact) flushes() bool { return f.typ == layers.FLUSH || f.typ == layers.
 
 // switches reports whether the message turns copies for its sender on or off.
 func (f *fact) switches() bool {
-	return f.rules == linuxRules && f.typ == layers.PROMISC && f.shape == echo && f.size == layers.BaseLen
+	return f.typ == layers.PROMISC && f.size == layers.BaseLen && (f.rules != linuxRules || f.shape == echo)
 }
+
+// copies is how many times a promiscuous socket gets what is also meant for it.
+func (f *fact) copies() uint8 {
+	if f.rules == illumosRules {
+		return 1
+	}
+	return 2
+}
+
+// copyOf reports whether f may be a second copy of a message with the same bytes.
+// Of those that Linux makes nothing tells the one from the other; elsewhere one is
+// wrapped and one is not.
+func (f *fact) copyOf(wrapped bool) bool { return f.rules == linuxRules || f.wrapped != wrapped }
 
 // sameKey reports whether two messages have what Linux copies from a request
 // into most answers.
@@ -124,8 +179,9 @@ func (t *Tracer) examine(f *fact, r *record.Record) {
 	m.DecodeFromBytes(data, nil) // what cannot be decoded is in m.Rest
 	if f.rules != linuxRules && m.Inner != nil {
 		// The wrapper is the kernel's, what it holds is what counts.
+		f.wrapped = true
 		f.dir = record.FromKernel
-		if f.rules == wrapRules && m.Seq != 0 {
+		if f.rules == openbsdRules && m.Seq != 0 {
 			f.dir = record.ToKernel
 		}
 		f.shape = fromKernel
@@ -144,7 +200,7 @@ func (t *Tracer) examine(f *fact, r *record.Record) {
 	case linuxRules:
 		f.shape = linuxShape(m, size, len(data) < size)
 		t.identify(f, m)
-	case wrapRules, quietRules:
+	case openbsdRules, kameRules, illumosRules:
 		if f.shape == unclear {
 			f.shape = fromKernel
 		}
@@ -165,7 +221,7 @@ func announces(f *fact) bool {
 	case layers.ACQUIRE, layers.EXPIRE:
 		return true
 	case layers.SPDACQUIRE, layers.SPDEXPIRE, layers.NEWMAPPING:
-		return f.rules == quietRules
+		return f.rules == kameRules
 	}
 	return false
 }

@@ -20,6 +20,7 @@ type golden struct {
 	codec    layers.Codec
 	messages []message
 	want     []found
+	refused  map[uint64]bool // requests that are refused by write(2) alone, by number
 }
 
 func loadGolden(t testing.TB) []golden {
@@ -34,13 +35,18 @@ func loadGolden(t testing.TB) []golden {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := golden{name: strings.TrimSuffix(filepath.Base(name), ".txt"), codec: linux}
+		g := golden{name: strings.TrimSuffix(filepath.Base(name), ".txt"), codec: linux, refused: map[uint64]bool{}}
 		sc := bufio.NewScanner(f)
 		sc.Buffer(nil, 1<<20)
 		for sc.Scan() {
 			w := strings.Fields(sc.Text())
 			switch {
 			case strings.HasPrefix(sc.Text(), "#"):
+				continue
+			case w[0] == "dialect":
+				if g.codec.Dialect, err = layers.ParseDialect(w[1]); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
 				continue
 			case w[0] == "order":
 				if g.codec.Order, err = layers.ParseOrder(w[1]); err != nil {
@@ -67,6 +73,10 @@ func loadGolden(t testing.TB) []golden {
 				want.dir = record.Unknown
 			case "request":
 				want.role = trace.Request
+			case "refused":
+				want.role = trace.Request
+				g.refused[uint64(len(g.messages)+1)] = true
+			case "none":
 			case "reply":
 				want.role, want.replyTo = trace.Reply, about
 			case "twin":
@@ -208,7 +218,7 @@ func TestGoldenAgain(t *testing.T) {
 				continue
 			}
 			for i := range first {
-				if strings.HasSuffix(g.name, "plain") || g.name == "visibility-sender" || g.name == "iked-left-own" {
+				if strings.HasSuffix(g.name, "plain") || g.name == "visibility-sender" || strings.HasSuffix(g.name, "-own") {
 					continue // nobody said that it was no promiscuous socket
 				}
 				if g.messages[i].data[1] == layers.ACQUIRE {

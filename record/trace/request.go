@@ -28,6 +28,7 @@ type request struct {
 
 	answers    uint8  // different answers seen
 	copies     uint8  // copies of the last one
+	wrapped    bool   // the last one was inside an SADB_X_PROMISC
 	answer     uint64 // Record.Number of the last one
 	answerHash uint64
 	active     uint64 // which message the last answer was
@@ -46,7 +47,7 @@ func (rs *requests) add(f *fact, at uint64) *request {
 		}
 	}
 	*best = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
-		own: f.own(), silent: f.rules == linuxRules && f.typ == layers.ACQUIRE && f.size == layers.BaseLen, next: 1}
+		own: f.own(), silent: f.unheard(), next: 1}
 	return best
 }
 
@@ -100,8 +101,7 @@ func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
 		if q.at == 0 || q.silent || q.pid != f.pid || q.seq != f.seq {
 			continue
 		}
-		// SPDSETIDX is answered as SPDADD (pfkey_spdadd serves both).
-		if q.typ != f.typ && (f.rules != linuxRules || q.typ != layers.SPDSETIDX || f.typ != layers.SPDADD || f.failed()) {
+		if q.typ != f.typ && !f.renamed(q.typ) {
 			continue
 		}
 		if best == nil || q.at > best.at {
@@ -183,14 +183,14 @@ func (rs *requests) unanswered(at, hash uint64) bool {
 func (q *request) take(f *fact, at uint64, promisc bool) Role {
 	copies := uint8(1)
 	if promisc {
-		copies = 2
+		copies = f.copies()
 		if f.rules == linuxRules && f.flushes() && q.answers == 1 && !q.copied {
 			// The answer goes to the sender only, the notification that comes after
 			// it, with the same bytes, to everyone.
 			copies = 1
 		}
 	}
-	if q.answers > 0 && q.answerHash == f.hash && q.copies < copies {
+	if q.answers > 0 && q.answerHash == f.hash && q.copies < copies && f.copyOf(q.wrapped) {
 		q.copies++
 		q.active = at
 		return Twin
@@ -205,7 +205,7 @@ func (q *request) take(f *fact, at uint64, promisc bool) Role {
 		q.closed = true
 	case f.dumps():
 		q.next = f.seq + 1
-		if f.seq == 0 {
+		if f.ends(q.seq) {
 			q.next, q.closed = 2, true
 		}
 	case f.rules == linuxRules && f.flushes():
@@ -216,7 +216,7 @@ func (q *request) take(f *fact, at uint64, promisc bool) Role {
 		return Unknown
 	}
 	q.answers = min(q.answers+1, 3)
-	q.answer, q.answerHash, q.copies, q.active = f.num, f.hash, 1, at
+	q.answer, q.answerHash, q.copies, q.wrapped, q.active = f.num, f.hash, 1, f.wrapped, at
 	return Reply
 }
 

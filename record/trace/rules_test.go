@@ -252,6 +252,7 @@ func TestOtherDialects(t *testing.T) {
 	expired := with(header(layers.EXPIRE, 0, 3, 0, 0), 0, extSA, extCurrent, extHard, extSrc, extDst)
 	failed := append(header(layers.ADD, 17, 3, 1, 412), answer[16:]...)
 	copy(failed[4:6], answer[4:6])
+	dumped := func(seq uint32) []byte { return state(layers.DUMP, seq, 412, 0) }
 	for _, tc := range []struct {
 		name    string
 		dialect layers.Dialect
@@ -260,9 +261,26 @@ func TestOtherDialects(t *testing.T) {
 		want    string
 	}{
 		{"KAME: only the kernel is heard", layers.FreeBSD, trace.Options{Promisc: record.Yes}, []any{wrap(answer, 0), answer, expired}, "<foreign <twin1 <event"},
+		{"KAME: the same answer again is no copy, unless one is wrapped", layers.FreeBSD, trace.Options{Promisc: record.Yes},
+			[]any{answer, answer, wrap(answer, 0), wrap(answer, 0)}, "<foreign <foreign <twin1 <twin2"},
+		{"KAME: a promiscuous socket's own request", layers.NetBSD, trace.Options{Promisc: record.Yes},
+			[]any{own(flush(1, 412)), wrap(flush(1, 412), 0), flush(1, 412), own(flush(1, 412)), wrap(flush(1, 412), 0), flush(1, 412)},
+			">request <reply1 <twin2 >request <reply4 <twin5"},
+		{"KAME: dumps count down", layers.FreeBSD, trace.Options{Promisc: record.Yes}, []any{own(bare(layers.DUMP, 0, 0, 7, 412)),
+			wrap(dumped(1), 0), dumped(1), wrap(dumped(0), 0), dumped(0), own(bare(layers.DUMP, 0, 0, 7, 412)), bare(layers.DUMP, 2, 0, 7, 412)},
+			">request <reply1 <twin2 <reply1 <twin4 >request <reply6"},
 		{"KAME: own request", layers.NetBSD, trace.Options{Promisc: record.No}, []any{own(answer), answer}, ">request <reply1"},
 		{"KAME: an error has the whole request", layers.FreeBSD, trace.Options{Promisc: record.No}, []any{own(answer), failed}, ">request <reply1"},
 		{"illumos", layers.Illumos, trace.Options{}, []any{own(flush(1, 412)), flush(1, 412)}, ">request <reply1"},
+		{"illumos: nothing comes twice", layers.Illumos, trace.Options{Promisc: record.Yes}, []any{flush(1, 412), flush(1, 412)}, "<foreign <foreign"},
+		{"illumos: a header ends a dump", layers.Illumos, trace.Options{}, []any{own(bare(layers.DUMP, 0, 0, 0, 412)), dumped(0), dumped(0),
+			bare(layers.DUMP, 3, 0, 0, 412), dumped(0)}, ">request <reply1 <reply1 <reply1 <foreign"},
+		{"illumos: a type that it does not know", layers.Illumos, trace.Options{}, []any{own(bare(99, 0, 0, 5, 412)), bare(0, 22, 0, 5, 412)},
+			">request <reply1"},
+		{"OpenBSD: only the last of a dump has number 0", layers.OpenBSD, trace.Options{}, []any{own(bare(layers.DUMP, 0, 0, 7, 412)), dumped(7), dumped(7),
+			dumped(0), dumped(7)}, ">request <reply1 <reply1 <reply1 <foreign"},
+		{"OpenBSD: where all have number 0 the last is not known", layers.OpenBSD, trace.Options{}, []any{own(bare(layers.DUMP, 0, 0, 0, 412)), dumped(0), dumped(0)},
+			">request <reply1 <reply1"},
 		{"OpenBSD: the wrapper tells", layers.OpenBSD, trace.Options{Promisc: record.Yes}, []any{wrap(add(1, 412), 412), answer, wrap(get(2, 412), 412), wrap(answer, 0)},
 			">request <reply1 >request <twin2"},
 		{"OpenBSD: flush", layers.OpenBSD, trace.Options{Promisc: record.Yes}, []any{wrap(flush(1, 412), 412), flush(1, 412)}, ">request <reply1"},

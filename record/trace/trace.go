@@ -60,6 +60,7 @@ const (
 type single struct {
 	hash, num, at uint64
 	copies        uint8
+	wrapped       bool
 }
 
 const (
@@ -320,7 +321,7 @@ func (t *Tracer) repeated(f *fact, i uint64) *single {
 	}
 	for k := range t.singles {
 		s := &t.singles[k]
-		if s.at != 0 && s.hash == f.hash && s.copies < 2 && i-s.at <= singleSpan {
+		if s.at != 0 && s.hash == f.hash && s.copies < f.copies() && f.copyOf(s.wrapped) && i-s.at <= singleSpan {
 			return s
 		}
 	}
@@ -391,7 +392,7 @@ func (t *Tracer) answer(f *fact, i uint64) {
 			f.replyTo = q.num
 			t.lossy = t.lossy || skipped
 			if q.switches && f.errno == 0 {
-				t.switched(q)
+				t.switched(q, f.rules)
 			}
 			return
 		}
@@ -419,12 +420,12 @@ func (t *Tracer) answer(f *fact, i uint64) {
 
 // switched notes that the recording program has switched its socket. In a
 // recording that was annotated before, requests of others have a direction too;
-// but only an own one is the last that a promiscuous socket gets a copy of.
-func (t *Tracer) switched(q *request) {
+// but on Linux only an own one is the last that a promiscuous socket gets a copy of.
+func (t *Tracer) switched(q *request, rules ruleSet) {
 	switch {
-	case q.own && q.satype == 1:
+	case q.own && q.satype != 0:
 		t.promisc = record.Yes
-	case q.own && q.copied:
+	case q.own && (q.copied || rules != linuxRules):
 		t.promisc = record.No
 	}
 }
@@ -437,7 +438,7 @@ func (t *Tracer) remember(f *fact, i uint64) {
 			oldest = s
 		}
 	}
-	*oldest = single{hash: f.hash, num: f.num, at: i, copies: 1}
+	*oldest = single{hash: f.hash, num: f.num, at: i, copies: 1, wrapped: f.wrapped}
 }
 
 // foreign reports whether a message without a request tells of something that was
@@ -446,9 +447,9 @@ func (t *Tracer) remember(f *fact, i uint64) {
 // lost.
 func (t *Tracer) foreign(f *fact) bool {
 	switch f.rules {
-	case quietRules:
+	case kameRules, illumosRules:
 		return true
-	case wrapRules:
+	case openbsdRules:
 		return t.promisc != record.Yes
 	}
 	if f.errno != 0 {
