@@ -140,9 +140,10 @@ func (m *Base) TypeName() string {
 	return fmt.Sprint(m.Type)
 }
 
-// SATypeName returns the name of the SA type, or its number.
+// SATypeName returns the name of the SA type (see [Dialect.SATypeEnum]), or its
+// number.
 func (m *Base) SATypeName() string {
-	if n := m.Codec.Dialect.EnumName(EnumSAType, uint64(m.SAType)); n != "" {
+	if n := m.Codec.Dialect.EnumName(m.Codec.Dialect.SATypeEnum(m.Type, m.SAType), uint64(m.SAType)); n != "" {
 		return n
 	}
 	return fmt.Sprint(m.SAType)

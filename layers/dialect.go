@@ -95,6 +95,7 @@ type dialect struct {
 	enums        [shape.NumEnums][]string
 	flags        [shape.NumEnums][]flagName
 	errno        []string
+	aliases      []alias
 
 	byNumber []ext                     // by extension number
 	numberOf [shape.NumMeanings]uint16 // 0: the dialect has no such extension
@@ -108,6 +109,14 @@ type extDef struct {
 	name    string // as in the header, without SADB_EXT_ or SADB_X_EXT_
 	meaning shape.Meaning
 	layout  string // C name in package shape
+}
+
+// alias is a second name that a header gives to a number. It is understood, not
+// written.
+type alias struct {
+	enum   Enum // NoEnum: an extension
+	number uint16
+	name   string
 }
 
 // ext is an extension as looked up while decoding.
@@ -188,17 +197,18 @@ type Enum = shape.EnumID
 // The tables that callers ask for by name; the others are reached through the
 // fields that use them.
 const (
-	EnumMsgType    = shape.MsgType
-	EnumSAType     = shape.SAType
-	EnumAuth       = shape.Auth
-	EnumEncrypt    = shape.Encrypt
-	EnumComp       = shape.Comp
-	EnumState      = shape.State
-	EnumMode       = shape.Mode
-	EnumDir        = shape.PolicyDir
-	EnumLevel      = shape.PolicyLevel
-	EnumPolicyType = shape.PolicyType
-	EnumDiagnostic = shape.Diagnostic // in sadb_msg_reserved, on illumos
+	EnumMsgType     = shape.MsgType
+	EnumSAType      = shape.SAType
+	EnumAuth        = shape.Auth
+	EnumEncrypt     = shape.Encrypt
+	EnumComp        = shape.Comp
+	EnumState       = shape.State
+	EnumMode        = shape.Mode
+	EnumDir         = shape.PolicyDir
+	EnumLevel       = shape.PolicyLevel
+	EnumPolicyType  = shape.PolicyType
+	EnumPolicyScope = shape.PolicyScope
+	EnumDiagnostic  = shape.Diagnostic // in sadb_msg_reserved, on illumos
 
 	// Flags.
 	EnumSAFlags = shape.SAFlags
@@ -217,12 +227,26 @@ func (d Dialect) EnumName(e Enum, v uint64) string {
 	return ""
 }
 
+// SATypeEnum returns the table that sadb_msg_satype of a message type is from. In
+// X_PROMISC the field says on or off: NoEnum, which names nothing. FreeBSD's
+// SPDDUMP may ask for scopes there (key_spddump in netipsec/key.c).
+func (d Dialect) SATypeEnum(msgType, satype uint8) Enum {
+	switch {
+	case msgType == PROMISC:
+		return shape.NoEnum
+	case msgType == SPDDUMP && d == FreeBSD && satype != 0:
+		return shape.PolicyScope
+	}
+	return shape.SAType
+}
+
 // prefixes that people write before a name, in the headers or from memory.
 var prefixes = []string{
 	"SADB_X_SATYPE_", "SADB_SATYPE_", "SADB_X_AALG_", "SADB_AALG_", "SADB_X_EALG_", "SADB_EALG_",
 	"SADB_X_CALG_", "SADB_SASTATE_", "SADB_X_SASTATE_", "SADB_X_IDENTTYPE_", "SADB_IDENTTYPE_",
 	"IPSEC_POLICY_", "IPSEC_DIR_", "IPSEC_LEVEL_", "IPSEC_MODE_", "IPSEC_POLICYSCOPE_",
 	"UDP_ENCAP_", "TCP_ENCAP_", "SADB_X_FLOW_TYPE_", "IPSP_DIRECTION_",
+	"SADB_X_CREDTYPE_", "SADB_X_AUTHTYPE_", "SADB_X_EXT_SA2_", "SADB_X_SENS_", "SADB_X_SAFLAGS_", "SADB_SAFLAGS_",
 	"SADB_X_EXT_", "SADB_EXT_", "SADB_X_", "SADB_", "X_",
 }
 
@@ -240,8 +264,8 @@ func sameName(name, written string) bool {
 	return false
 }
 
-// EnumValue is the inverse of EnumName. Case does not matter and the header's
-// prefix may stand before the name.
+// EnumValue is the inverse of EnumName. Case does not matter, the header's prefix
+// may stand before the name, and a second name that the header has will do.
 func (d Dialect) EnumValue(e Enum, name string) (uint64, bool) {
 	if e >= shape.NumEnums || name == "" {
 		return 0, false
@@ -249,6 +273,16 @@ func (d Dialect) EnumValue(e Enum, name string) (uint64, bool) {
 	for v, n := range d.table().enums[e] {
 		if n != "" && sameName(n, name) {
 			return uint64(v), true
+		}
+	}
+	v, ok := d.table().alias(e, name)
+	return uint64(v), ok
+}
+
+func (d *dialect) alias(e Enum, name string) (uint16, bool) {
+	for _, a := range d.aliases {
+		if a.enum == e && sameName(a.name, name) {
+			return a.number, true
 		}
 	}
 	return 0, false
@@ -321,14 +355,14 @@ func (d Dialect) ExtName(number uint16) string {
 }
 
 // ExtNumber returns the number of an extension by name. Case and the header's
-// prefix do not matter.
+// prefix do not matter, and a second name that the header has will do.
 func (d Dialect) ExtNumber(name string) (uint16, bool) {
 	for i := range d.table().exts {
 		if e := &d.table().exts[i]; sameName(e.name, name) {
 			return e.number, true
 		}
 	}
-	return 0, false
+	return d.table().alias(shape.NoEnum, name)
 }
 
 // ExtNumberOf returns the number a dialect gives to a meaning, 0 if it has none.

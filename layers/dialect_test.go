@@ -190,3 +190,56 @@ func TestFlagValue(t *testing.T) {
 		t.Errorf("a number is no flag, got %#x", v)
 	}
 }
+
+// TestSecondNames looks up the names that a header has beside those that are
+// written.
+func TestSecondNames(t *testing.T) {
+	for _, tc := range []struct {
+		d    layers.Dialect
+		enum layers.Enum
+		name string
+		want uint64
+	}{
+		{layers.FreeBSD, layers.EnumEncrypt, "AESCBC", 12},
+		{layers.FreeBSD, layers.EnumEncrypt, "SADB_X_EALG_AES", 12},
+		{layers.NetBSD, layers.EnumEncrypt, "aes", 12},
+		{layers.MacOS, layers.EnumEncrypt, "SADB_X_EALG_AESCBC", 12},
+		{layers.DragonFly, layers.EnumEncrypt, "AES", 12},
+		{layers.Illumos, layers.EnumDiagnostic, "BAD_PROXY_AF", 10},
+		{layers.FreeBSD, shape.NoEnum, "SADB_X_EXT_NAT_T_OA", 23},
+		{layers.NetBSD, shape.NoEnum, "nat_t_oa", 23},
+		{layers.Illumos, shape.NoEnum, "ADDRESS_INNER_SRC", 7},
+	} {
+		got, ok := tc.d.EnumValue(tc.enum, tc.name)
+		if tc.enum == shape.NoEnum {
+			var n uint16
+			n, ok = tc.d.ExtNumber(tc.name)
+			got = uint64(n)
+		}
+		if !ok || got != tc.want {
+			t.Errorf("%v: %s is %d, %v, want %d", tc.d, tc.name, got, ok, tc.want)
+		}
+	}
+	if v, ok := layers.OpenBSD.EnumValue(layers.EnumEncrypt, "AESCBC"); ok {
+		t.Errorf("OpenBSD calls %d AESCBC", v)
+	}
+}
+
+// TestSATypeName: what stands in sadb_msg_satype depends on the message.
+func TestSATypeName(t *testing.T) {
+	for _, tc := range []struct {
+		base layers.Base
+		want string
+	}{
+		{layers.Base{Codec: layers.Codec{Dialect: layers.Linux}, Type: layers.ADD, SAType: 2}, "AH"},
+		{layers.Base{Codec: layers.Codec{Dialect: layers.OpenBSD}, Type: layers.ADD, SAType: 2}, "ESP"},
+		{layers.Base{Codec: layers.Codec{Dialect: layers.OpenBSD}, Type: layers.PROMISC, SAType: 1}, "1"},
+		{layers.Base{Codec: layers.Codec{Dialect: layers.FreeBSD}, Type: layers.SPDDUMP, SAType: 2}, "IFNET"},
+		{layers.Base{Codec: layers.Codec{Dialect: layers.FreeBSD}, Type: layers.SPDDUMP}, "UNSPEC"},
+		{layers.Base{Codec: layers.Codec{Dialect: layers.NetBSD}, Type: layers.SPDDUMP, SAType: 2}, "AH"},
+	} {
+		if got := tc.base.SATypeName(); got != tc.want {
+			t.Errorf("%v type %d, SA type %d: %s, want %s", tc.base.Codec, tc.base.Type, tc.base.SAType, got, tc.want)
+		}
+	}
+}

@@ -53,6 +53,9 @@ var dragonFly = dialect{
 			{0x00000200, "PZERO"},
 		},
 	},
+	aliases: []alias{
+		{shape.Encrypt, 12, "AES"},
+	},
 	errno: []string{
 		1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 7: "E2BIG",
 		8: "ENOEXEC", 9: "EBADF", 10: "ECHILD", 11: "EDEADLK", 12: "ENOMEM", 13: "EACCES",

@@ -69,6 +69,11 @@ var freeBSD = dialect{
 			{0x00000400, "ESN"},
 		},
 	},
+	aliases: []alias{
+		{shape.Encrypt, 12, "AES"},
+		{shape.Encrypt, 12, "AESCBC"},
+		{shape.NoEnum, 23, "NAT_T_OA"},
+	},
 	errno: []string{
 		1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 7: "E2BIG",
 		8: "ENOEXEC", 9: "EBADF", 10: "ECHILD", 11: "EDEADLK", 12: "ENOMEM", 13: "EACCES",

@@ -20,7 +20,7 @@ var illumos = dialect{
 		{9, "KEY_ENCRYPT", shape.MKeyEncrypt, "sadb_key"},
 		{10, "IDENTITY_SRC", shape.MIdentitySrc, "sadb_ident"},
 		{11, "IDENTITY_DST", shape.MIdentityDst, "sadb_ident"},
-		{12, "SENSITIVITY", shape.MSensitivity, "sadb_sens"},
+		{12, "SENSITIVITY", shape.MSensitivity, "sadb_sens@illumos"},
 		{13, "PROPOSAL", shape.MProposal, "sadb_prop"},
 		{14, "SUPPORTED_AUTH", shape.MSupportedAuth, "sadb_supported"},
 		{15, "SUPPORTED_ENCRYPT", shape.MSupportedEncrypt, "sadb_supported"},
@@ -35,7 +35,7 @@ var illumos = dialect{
 		{24, "REPLAY_VALUE", shape.MReplayValue, "sadb_x_replay_ctr"},
 		{25, "EDUMP", shape.MExtendedDump, "sadb_x_edump"},
 		{26, "LIFETIME_IDLE", shape.MLifetimeIdle, "sadb_lifetime"},
-		{27, "OUTER_SENS", shape.MOuterSensitivity, "sadb_sens"},
+		{27, "OUTER_SENS", shape.MOuterSensitivity, "sadb_sens@illumos"},
 		{28, "STR_AUTH", shape.MStrAuth, "sadb_key"},
 	},
 	enums: [shape.NumEnums][]string{
@@ -73,6 +73,11 @@ var illumos = dialect{
 			{0x40000000, "UNIQUE"},
 			{0x80000000, "USED"},
 		},
+		shape.SensFlags: {{1, "IMPLICIT"}, {2, "UNLABELED"}},
+	},
+	aliases: []alias{
+		{shape.NoEnum, 7, "ADDRESS_INNER_SRC"},
+		{shape.Diagnostic, 10, "BAD_PROXY_AF"},
 	},
 	errno: []string{
 		1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 7: "E2BIG",

@@ -70,6 +70,11 @@ var macOS = dialect{
 			{0x00004000, "PUNT_RX_KEEPALIVE"},
 			{0x00008000, "NATT_KEEPALIVE_OFFLOAD"},
 		},
+		shape.SA2Flags: {{1, "DELETE_ON_DETACH"}, {2, "SEQ_PER_TRAFFIC_CLASS"}},
+	},
+	aliases: []alias{
+		{shape.Encrypt, 12, "AES"},
+		{shape.Encrypt, 12, "AESCBC"},
 	},
 	errno: []string{
 		1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 7: "E2BIG",

@@ -61,6 +61,10 @@ var netBSD = dialect{
 		},
 		shape.PolicyFlags: {{128, "ORIGIN_KERNEL"}},
 	},
+	aliases: []alias{
+		{shape.Encrypt, 12, "AES"},
+		{shape.NoEnum, 23, "NAT_T_OA"},
+	},
 	errno: []string{
 		1: "EPERM", 2: "ENOENT", 3: "ESRCH", 4: "EINTR", 5: "EIO", 6: "ENXIO", 7: "E2BIG",
 		8: "ENOEXEC", 9: "EBADF", 10: "ECHILD", 11: "EDEADLK", 12: "ENOMEM", 13: "EACCES",

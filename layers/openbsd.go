@@ -63,6 +63,8 @@ var openBSD = dialect{
 		shape.IdentType: {0: "RESERVED", 1: "PREFIX", 2: "FQDN", 3: "USERFQDN", 4: "ASN1_DN"},
 		shape.FlowType:  {1: "USE", 2: "ACQUIRE", 3: "REQUIRE", 4: "BYPASS", 5: "DENY", 6: "DONTACQ"},
 		shape.FlowDir:   {1: "IN", 2: "OUT"},
+		shape.CredType:  {0: "NONE", 1: "X509", 2: "KEYNOTE"},
+		shape.AuthType:  {0: "NONE", 1: "PASSPHRASE", 2: "RSA"},
 	},
 	flags: [shape.NumEnums][]flagName{
 		shape.SAFlags: {

@@ -443,6 +443,12 @@ func (w *walker) resolve(e Enum, b []byte, at int, u uint64) Enum {
 			return shape.SAType
 		}
 		return shape.NoEnum
+	case shape.CredField:
+		switch w.m {
+		case shape.MLocalAuth, shape.MRemoteAuth:
+			return shape.AuthType
+		}
+		return shape.CredType
 	case shape.DescAlg:
 		switch b[at+1] { // sadb_x_algdesc_algtype
 		case 1:
@@ -476,7 +482,12 @@ func (w *walker) secretBody(sh *shape.Shape) {
 			}
 			continue
 		}
-		w.number(f, load(b[p:], f, w.big), p, int(f.Size))
+		u := load(b[p:], f, w.big)
+		if f.Sem == shape.Enum {
+			w.enum(f, w.resolve(f.Enum, b, p, u), u, p, int(f.Size))
+			continue
+		}
+		w.number(f, u, p, int(f.Size))
 	}
 	end := len(b)
 	if sh.Trailer == shape.Secret {

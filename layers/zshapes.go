@@ -102,55 +102,56 @@ const (
 	layoutSadbKey               layout = 5  // struct sadb_key
 	layoutSadbIdent             layout = 6  // struct sadb_ident
 	layoutSadbSens              layout = 7  // struct sadb_sens
-	layoutSadbProp              layout = 8  // struct sadb_prop
-	layoutSadbPropOpenbsd       layout = 9  // struct sadb_prop@openbsd
-	layoutSadbPropIllumosEprop  layout = 10 // struct sadb_prop@illumos_eprop
-	layoutSadbComb              layout = 11 // struct sadb_comb
-	layoutSadbSupported         layout = 12 // struct sadb_supported
-	layoutSadbAlg               layout = 13 // struct sadb_alg
-	layoutSadbAlgIllumos        layout = 14 // struct sadb_alg@illumos
-	layoutSadbSpirange          layout = 15 // struct sadb_spirange
-	layoutSadbSpirangeIllumos   layout = 16 // struct sadb_spirange@illumos
-	layoutSadbXKmprivate        layout = 17 // struct sadb_x_kmprivate
-	layoutSadbXSa2              layout = 18 // struct sadb_x_sa2
-	layoutSadbXSa2Darwin        layout = 19 // struct sadb_x_sa2@darwin
-	layoutSadbXPolicy           layout = 20 // struct sadb_x_policy
-	layoutSadbXPolicyFreebsd    layout = 21 // struct sadb_x_policy@freebsd
-	layoutSadbXPolicyNetbsd     layout = 22 // struct sadb_x_policy@netbsd
-	layoutSadbXPolicyKame       layout = 23 // struct sadb_x_policy@kame
-	layoutSadbXPolicyOpenbsd    layout = 24 // struct sadb_x_policy@openbsd
-	layoutSadbXIpsecrequest     layout = 25 // struct sadb_x_ipsecrequest
-	layoutSadbXIpsecrequestKame layout = 26 // struct sadb_x_ipsecrequest@kame
-	layoutSadbXNatTType         layout = 27 // struct sadb_x_nat_t_type
-	layoutSadbXNatTPort         layout = 28 // struct sadb_x_nat_t_port
-	layoutSadbXNatTFrag         layout = 29 // struct sadb_x_nat_t_frag
-	layoutSadbXSecCtx           layout = 30 // struct sadb_x_sec_ctx
-	layoutSadbXKmaddress        layout = 31 // struct sadb_x_kmaddress
-	layoutSadbXFilter           layout = 32 // struct sadb_x_filter
-	layoutSadbXSaReplay         layout = 33 // struct sadb_x_sa_replay
-	layoutSadbXIfHwOffl         layout = 34 // struct sadb_x_if_hw_offl
-	layoutSadbXIpsecif          layout = 35 // struct sadb_x_ipsecif
-	layoutSadbSessionId         layout = 36 // struct sadb_session_id
-	layoutSadbSessionIdIlp32    layout = 37 // struct sadb_session_id@ilp32
-	layoutSadbSastat            layout = 38 // struct sadb_sastat
-	layoutSastat                layout = 39 // struct sastat
-	layoutSadbProtocol          layout = 40 // struct sadb_protocol
-	layoutSadbXUdpencap         layout = 41 // struct sadb_x_udpencap
-	layoutSadbXTag              layout = 42 // struct sadb_x_tag
-	layoutSadbXTap              layout = 43 // struct sadb_x_tap
-	layoutSadbXRdomain          layout = 44 // struct sadb_x_rdomain
-	layoutSadbXMtu              layout = 45 // struct sadb_x_mtu
-	layoutSadbXReplay           layout = 46 // struct sadb_x_replay
-	layoutSadbXCounter          layout = 47 // struct sadb_x_counter
-	layoutSadbXIface            layout = 48 // struct sadb_x_iface
-	layoutSadbXCred             layout = 49 // struct sadb_x_cred
-	layoutSadbXEreg             layout = 50 // struct sadb_x_ereg
-	layoutSadbXEcomb            layout = 51 // struct sadb_x_ecomb
-	layoutSadbXAlgdesc          layout = 52 // struct sadb_x_algdesc
-	layoutSadbXKmc              layout = 53 // struct sadb_x_kmc
-	layoutSadbXPair             layout = 54 // struct sadb_x_pair
-	layoutSadbXReplayCtr        layout = 55 // struct sadb_x_replay_ctr
-	layoutSadbXEdump            layout = 56 // struct sadb_x_edump
+	layoutSadbSensIllumos       layout = 8  // struct sadb_sens@illumos
+	layoutSadbProp              layout = 9  // struct sadb_prop
+	layoutSadbPropOpenbsd       layout = 10 // struct sadb_prop@openbsd
+	layoutSadbPropIllumosEprop  layout = 11 // struct sadb_prop@illumos_eprop
+	layoutSadbComb              layout = 12 // struct sadb_comb
+	layoutSadbSupported         layout = 13 // struct sadb_supported
+	layoutSadbAlg               layout = 14 // struct sadb_alg
+	layoutSadbAlgIllumos        layout = 15 // struct sadb_alg@illumos
+	layoutSadbSpirange          layout = 16 // struct sadb_spirange
+	layoutSadbSpirangeIllumos   layout = 17 // struct sadb_spirange@illumos
+	layoutSadbXKmprivate        layout = 18 // struct sadb_x_kmprivate
+	layoutSadbXSa2              layout = 19 // struct sadb_x_sa2
+	layoutSadbXSa2Darwin        layout = 20 // struct sadb_x_sa2@darwin
+	layoutSadbXPolicy           layout = 21 // struct sadb_x_policy
+	layoutSadbXPolicyFreebsd    layout = 22 // struct sadb_x_policy@freebsd
+	layoutSadbXPolicyNetbsd     layout = 23 // struct sadb_x_policy@netbsd
+	layoutSadbXPolicyKame       layout = 24 // struct sadb_x_policy@kame
+	layoutSadbXPolicyOpenbsd    layout = 25 // struct sadb_x_policy@openbsd
+	layoutSadbXIpsecrequest     layout = 26 // struct sadb_x_ipsecrequest
+	layoutSadbXIpsecrequestKame layout = 27 // struct sadb_x_ipsecrequest@kame
+	layoutSadbXNatTType         layout = 28 // struct sadb_x_nat_t_type
+	layoutSadbXNatTPort         layout = 29 // struct sadb_x_nat_t_port
+	layoutSadbXNatTFrag         layout = 30 // struct sadb_x_nat_t_frag
+	layoutSadbXSecCtx           layout = 31 // struct sadb_x_sec_ctx
+	layoutSadbXKmaddress        layout = 32 // struct sadb_x_kmaddress
+	layoutSadbXFilter           layout = 33 // struct sadb_x_filter
+	layoutSadbXSaReplay         layout = 34 // struct sadb_x_sa_replay
+	layoutSadbXIfHwOffl         layout = 35 // struct sadb_x_if_hw_offl
+	layoutSadbXIpsecif          layout = 36 // struct sadb_x_ipsecif
+	layoutSadbSessionId         layout = 37 // struct sadb_session_id
+	layoutSadbSessionIdIlp32    layout = 38 // struct sadb_session_id@ilp32
+	layoutSadbSastat            layout = 39 // struct sadb_sastat
+	layoutSastat                layout = 40 // struct sastat
+	layoutSadbProtocol          layout = 41 // struct sadb_protocol
+	layoutSadbXUdpencap         layout = 42 // struct sadb_x_udpencap
+	layoutSadbXTag              layout = 43 // struct sadb_x_tag
+	layoutSadbXTap              layout = 44 // struct sadb_x_tap
+	layoutSadbXRdomain          layout = 45 // struct sadb_x_rdomain
+	layoutSadbXMtu              layout = 46 // struct sadb_x_mtu
+	layoutSadbXReplay           layout = 47 // struct sadb_x_replay
+	layoutSadbXCounter          layout = 48 // struct sadb_x_counter
+	layoutSadbXIface            layout = 49 // struct sadb_x_iface
+	layoutSadbXCred             layout = 50 // struct sadb_x_cred
+	layoutSadbXEreg             layout = 51 // struct sadb_x_ereg
+	layoutSadbXEcomb            layout = 52 // struct sadb_x_ecomb
+	layoutSadbXAlgdesc          layout = 53 // struct sadb_x_algdesc
+	layoutSadbXKmc              layout = 54 // struct sadb_x_kmc
+	layoutSadbXPair             layout = 55 // struct sadb_x_pair
+	layoutSadbXReplayCtr        layout = 56 // struct sadb_x_replay_ctr
+	layoutSadbXEdump            layout = 57 // struct sadb_x_edump
 )
 
 // SA names a security association and says how it works (RFC 2367 2.3.1). macOS may append four more fields, 24 bytes in all.
@@ -474,43 +475,72 @@ func (x *Identity) String() string { return extensionString(x) }
 // Sensitivity carries a security label (RFC 2367 2.3.6).
 //
 // Layout: struct sadb_sens, 16 bytes before what follows (RFC 2367 2.3.6).
+// Layout: struct sadb_sens@illumos, 16 bytes before what follows (illumos uts/common/net/pfkeyv2.h).
 type Sensitivity struct {
 	Header
 	DPD        uint32
 	SensLevel  uint8
 	SensLen    uint8 // 8-byte words
 	IntegLevel uint8
-	IntegLen   uint8 // 8-byte words
-	Reserved   uint32
+	IntegLen   uint8  // 8-byte words
+	Reserved   uint32 // flags on illumos (sadb_x_sens_flags)
 	Bitmaps    []byte // SensLen, then IntegLen 8-byte words
 }
 
 func (x *Sensitivity) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.DPD = get32(b[4:], big)
-	x.SensLevel = b[8]
-	x.SensLen = b[9]
-	x.IntegLevel = b[10]
-	x.IntegLen = b[11]
-	x.Reserved = get32(b[12:], big)
-	x.Bitmaps = b[16:len(b):len(b)]
+	switch id {
+	case layoutSadbSens:
+		_ = b[15]
+		x.DPD = get32(b[4:], big)
+		x.SensLevel = b[8]
+		x.SensLen = b[9]
+		x.IntegLevel = b[10]
+		x.IntegLen = b[11]
+		x.Reserved = get32(b[12:], big)
+		x.Bitmaps = b[16:len(b):len(b)]
+	case layoutSadbSensIllumos:
+		_ = b[15]
+		x.DPD = get32(b[4:], big)
+		x.SensLevel = b[8]
+		x.SensLen = b[9]
+		x.IntegLevel = b[10]
+		x.IntegLen = b[11]
+		x.Reserved = get32(b[12:], big)
+		x.Bitmaps = b[16:len(b):len(b)]
+	}
 }
 
 func (x *Sensitivity) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
-	put32(b[4:], big, x.DPD)
-	b[8] = x.SensLevel
-	b[9] = x.SensLen
-	b[10] = x.IntegLevel
-	b[11] = x.IntegLen
-	put32(b[12:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Bitmaps...)
+	switch id {
+	case layoutSadbSens:
+		var b [16]byte
+		put32(b[4:], big, x.DPD)
+		b[8] = x.SensLevel
+		b[9] = x.SensLen
+		b[10] = x.IntegLevel
+		b[11] = x.IntegLen
+		put32(b[12:], big, x.Reserved)
+		dst = append(dst, b[4:]...)
+		return append(dst, x.Bitmaps...)
+	case layoutSadbSensIllumos:
+		var b [16]byte
+		put32(b[4:], big, x.DPD)
+		b[8] = x.SensLevel
+		b[9] = x.SensLen
+		b[10] = x.IntegLevel
+		b[11] = x.IntegLen
+		put32(b[12:], big, x.Reserved)
+		dst = append(dst, b[4:]...)
+		return append(dst, x.Bitmaps...)
+	}
+	return dst
 }
 
 func (x *Sensitivity) size(id layout) int {
 	switch id {
 	case layoutSadbSens:
+		return 16 + len(x.Bitmaps)
+	case layoutSadbSensIllumos:
 		return 16 + len(x.Bitmaps)
 	}
 	return 0
@@ -2838,7 +2868,7 @@ func newExtension(h Header, id layout, big bool) Extension {
 		x := &Identity{Header: h}
 		x.decode(id, big, h.Contents)
 		return x
-	case layoutSadbSens:
+	case layoutSadbSens, layoutSadbSensIllumos:
 		x := &Sensitivity{Header: h}
 		x.decode(id, big, h.Contents)
 		return x

@@ -97,7 +97,7 @@ func (m *flat) Base(b *layers.Base, offset, depth int) {
 	m.base(baseVersion, uint64(b.Version), "")
 	m.base(baseType, uint64(b.Type), d.EnumName(layers.EnumMsgType, uint64(b.Type)))
 	m.base(baseErrno, uint64(b.Errno), d.ErrnoName(b.Errno))
-	m.base(baseSAType, uint64(b.SAType), d.EnumName(layers.EnumSAType, uint64(b.SAType)))
+	m.base(baseSAType, uint64(b.SAType), d.EnumName(d.SATypeEnum(b.Type, b.SAType), uint64(b.SAType)))
 	if int(b.Len)*layers.Word != layers.BaseLen+len(b.Payload) {
 		m.base(baseLen, uint64(b.Len), "") // else the extensions say it better
 	}

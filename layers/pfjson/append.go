@@ -211,9 +211,7 @@ func (w *writer) Base(b *layers.Base, offset, depth int) {
 	}
 	w.dst = append(w.dst, `,"satype":`...)
 	w.dst = appendUint(w.dst, uint64(b.SAType))
-	if b.Type != layers.PROMISC { // where it says on or off
-		w.named("satype", di.EnumName(layers.EnumSAType, uint64(b.SAType)))
-	}
+	w.named("satype", di.EnumName(di.SATypeEnum(b.Type, b.SAType), uint64(b.SAType)))
 	w.dst = append(w.dst, `,"len":`...)
 	w.dst = appendUint(w.dst, uint64(b.Len))
 	if b.Reserved != 0 {

@@ -304,8 +304,7 @@ func (p *parser) secretBody(o *object, sh *shape.Shape, start int) {
 		f := &sh.Fields[i]
 		at := start + int(f.Off)
 		if f.Sem != shape.Reserved {
-			v, _ := o.uint(f.Name, int(f.Size))
-			p.put(at, int(f.Size), f.Order == shape.Net, v)
+			p.fields(o, sh.Fields[i:i+1], start)
 		} else if b, n := o.octets(f.Name); n != nil && p.exactly(n, b, sh.Size-int(f.Off)) {
 			copy(p.out[at:], b)
 		}

@@ -200,7 +200,7 @@ func (p *parser) base(o *object) {
 			errno = uint64(e)
 		}
 	}
-	satype, _ := p.enum(o, "satype", layers.EnumSAType, 1)
+	satype := p.saType(o, uint8(typ))
 	seq, _ := o.uint("seq", 4)
 	pid, _ := o.uint("pid", 4)
 	at := len(p.out)
@@ -230,6 +230,23 @@ func (p *parser) baseLen(o *object, size, at int) {
 		words = uint64(size / layers.Word)
 	}
 	p.put(at, 2, false, words)
+}
+
+// saType reads the SA type, which in some messages is something else.
+func (p *parser) saType(o *object, msgType uint8) uint64 {
+	v, n := o.uint("satype", 1)
+	s, named := o.text("satype_name")
+	if named == nil {
+		return v
+	}
+	d := p.codec.Dialect
+	e := d.SATypeEnum(msgType, uint8(v))
+	if n == nil {
+		if _, is := d.EnumValue(e, s); !is {
+			e = d.SATypeEnum(msgType, 1) // a name that is not the one of 0
+		}
+	}
+	return p.nameValue(named, s, e, v, n != nil)
 }
 
 // enum reads a number and its name in a table that does not depend on anything

@@ -358,7 +358,7 @@ func (r *reading) Field(f *layers.Field, v *layers.Value) {
 		// credentials, extensions that it does not have.
 	case f.Sem == layers.SemEnum:
 		r.number(f, v)
-	case f.Sem == layers.SemFlags:
+	case f.Sem == layers.SemFlags && r.ext != extSA2: // where only macOS has some
 		if unnamed := uint32(v.Uint) &^ knownFlags[r.codec.Dialect][f.Enum%maxEnums]; unnamed != 0 && r.base.Errno == 0 && r.base.Type != layers.GETSPI {
 			r.note(ruleFlags, v.Offset, uint32(v.Uint), 0)
 		}

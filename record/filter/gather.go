@@ -93,7 +93,7 @@ func (g *gatherer) values(i int) []value {
 		g.ofRecord(s)
 	case s.node.src == fromHeader && !g.wrapped:
 		s.record, s.values = g.count, s.values[:0]
-		s.add(headerValue(s.node, g.data, g.r.Codec.Order == layers.BigEndian))
+		s.add(headerValue(s.node, g.data, g.r.Codec))
 	default:
 		g.fill()
 	}
@@ -157,7 +157,8 @@ func (g *gatherer) ofRecord(s *slot) {
 
 // headerValue reads a member of the message header, struct sadb_msg (RFC 2367
 // 2.1), of which b holds 16 bytes at least.
-func headerValue(n *node, b []byte, big bool) value {
+func headerValue(n *node, b []byte, c layers.Codec) value {
+	big := c.Order == layers.BigEndian
 	switch n.member {
 	case hVersion:
 		return value{u: uint64(b[0])}
@@ -166,11 +167,7 @@ func headerValue(n *node, b []byte, big bool) value {
 	case hErrno:
 		return value{u: uint64(b[2]), table: tErrno}
 	case hSAType:
-		v := value{u: uint64(b[3]), table: table(layers.EnumSAType)}
-		if b[1] == layers.PROMISC { // on or off
-			v.table = noTable
-		}
-		return v
+		return value{u: uint64(b[3]), table: table(c.Dialect.SATypeEnum(b[1], b[3]))}
 	case hLen:
 		return value{u: load(b[4:6], big)}
 	case hReserved:
@@ -222,7 +219,7 @@ func (g *gatherer) fill() {
 	}
 	for i := range g.slots {
 		if s := &g.slots[i]; s.node.src == fromHeader {
-			s.add(headerValue(s.node, g.data, g.r.Codec.Order == layers.BigEndian))
+			s.add(headerValue(s.node, g.data, g.r.Codec))
 		}
 	}
 }
@@ -422,7 +419,7 @@ func (c *collector) Base(b *layers.Base, _, _ int) {
 	}
 	for _, i := range c.plan.header {
 		s := &c.g.slots[i]
-		s.add(headerValue(s.node, b.Contents, b.Codec.Order == layers.BigEndian))
+		s.add(headerValue(s.node, b.Contents, b.Codec))
 	}
 }
 

@@ -313,23 +313,24 @@ var basics = sync.OnceValue(func() *basic {
 	header := &node{path: headerName, name: headerName, src: fromHeader, member: isGroup, doc: "message header"}
 	header.everywhere()
 	for _, m := range []struct {
-		name  string
-		m     member
-		table table
-		doc   string
+		name   string
+		m      member
+		tables []table
+		doc    string
 	}{
-		{"version", hVersion, 0, "2"},
-		{"type", hType, table(layers.EnumMsgType), "message type"},
-		{"errno", hErrno, tErrno, "error number of the system that made the message"},
-		{"satype", hSAType, table(layers.EnumSAType), "SA type; in X_PROMISC, on or off"},
-		{"len", hLen, 0, "8-byte words"},
-		{"reserved", hReserved, table(layers.EnumDiagnostic), "a reference count or diagnostic code on some systems"},
-		{"seq", hSeq, 0, "sequence number"},
-		{"pid", hPID, 0, "process"},
+		{"version", hVersion, nil, "2"},
+		{"type", hType, []table{table(layers.EnumMsgType)}, "message type"},
+		{"errno", hErrno, []table{tErrno}, "error number of the system that made the message"},
+		{"satype", hSAType, []table{table(layers.EnumSAType), table(layers.EnumPolicyScope)},
+			"SA type; in X_PROMISC, on or off; in FreeBSD's SPDDUMP, scopes"},
+		{"len", hLen, nil, "8-byte words"},
+		{"reserved", hReserved, []table{table(layers.EnumDiagnostic)}, "a reference count or diagnostic code on some systems"},
+		{"seq", hSeq, nil, "sequence number"},
+		{"pid", hPID, nil, "process"},
 	} {
 		n := header.add(m.name, Number, m.m, m.doc)
-		n.everywhere(addTable(nil, m.table)...)
-		if m.table != noTable {
+		n.everywhere(m.tables...)
+		if m.tables != nil {
 			n.sem = layers.SemEnum
 		}
 	}

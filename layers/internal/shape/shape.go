@@ -60,6 +60,10 @@ const (
 	KMProto
 	AlgType
 	Diagnostic
+	SA2Flags
+	SensFlags
+	CredType
+	AuthType
 	NumEnums
 
 	// Not tables of their own: which one is meant depends on what stands around
@@ -67,6 +71,7 @@ const (
 	AlgID      // sadb_alg_id: by the SUPPORTED extension it is in
 	ProtoField // sadb_protocol_proto: by the extension
 	DescAlg    // sadb_x_algdesc_alg: by its algtype
+	CredField  // sadb_x_cred_type: by the extension
 )
 
 // Trailer says what follows the fixed part of a structure, up to its end.

@@ -280,8 +280,13 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 		} else {
 			dst = append(dst, " on"...)
 		}
+	case m.Type == layers.PROMISC:
+		if m.SAType != 0 {
+			dst = append(dst, " satype="...)
+			dst = strconv.AppendUint(dst, uint64(m.SAType), 10)
+		}
 	case m.SAType != 0:
-		dst = appendName(append(dst, ' '), d.EnumName(layers.EnumSAType, uint64(m.SAType)), uint64(m.SAType))
+		dst = appendName(append(dst, ' '), d.EnumName(d.SATypeEnum(m.Type, m.SAType), uint64(m.SAType)), uint64(m.SAType))
 	}
 	if m.Version != layers.Version {
 		dst = append(dst, " version="...)
@@ -359,7 +364,15 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 			dst = append(dst, ')')
 		}
 	}
-	if int(m.Len)*layers.Word != r.OrigLen {
+	if n := d.EnumName(layers.EnumDiagnostic, uint64(m.Reserved)); n != "" && m.Reserved != 0 {
+		dst = append(dst, " diagnostic="...)
+		dst = strconv.AppendUint(dst, uint64(m.Reserved), 10)
+		dst = append(dst, '(')
+		dst = append(dst, n...)
+		dst = append(dst, ')')
+	}
+	// NetBSD and others count the header of each wrapper twice.
+	if n := int(m.Len) * layers.Word; n != r.OrigLen && (m.Inner == nil || n != r.OrigLen+layers.BaseLen) {
 		dst = append(dst, " len="...)
 		dst = strconv.AppendUint(dst, uint64(m.Len), 10)
 		dst = append(dst, "(says "...)

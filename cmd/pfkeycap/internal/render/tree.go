@@ -77,10 +77,10 @@ func (t *tree) Base(b *layers.Base, offset, depth int) {
 	t.kv("version", uint64(b.Version))
 	t.named("type", uint64(b.Type), d.EnumName(layers.EnumMsgType, uint64(b.Type)))
 	t.named("errno", uint64(b.Errno), d.ErrnoName(b.Errno))
-	t.named("satype", uint64(b.SAType), d.EnumName(layers.EnumSAType, uint64(b.SAType)))
+	t.named("satype", uint64(b.SAType), d.EnumName(d.SATypeEnum(b.Type, b.SAType), uint64(b.SAType)))
 	t.words(b.Len)
 	if b.Reserved != 0 || t.p.opt.Verbose > 1 {
-		t.kv("reserved", uint64(b.Reserved))
+		t.named("reserved", uint64(b.Reserved), d.EnumName(layers.EnumDiagnostic, uint64(b.Reserved)))
 	}
 	t.kv("seq", uint64(b.Seq))
 	t.kv("pid", uint64(b.PID))
