@@ -71,6 +71,21 @@ func (in *input) discard(n int) {
 	in.off += int64(n)
 }
 
+// Read reads what has not been consumed.
+func (in *input) Read(p []byte) (int, error) {
+	if in.pos == in.end {
+		if in.err != nil {
+			return 0, in.err
+		}
+		if in.more(1); in.pos == in.end {
+			return 0, in.err
+		}
+	}
+	n := copy(p, in.buf[in.pos:in.end])
+	in.discard(n)
+	return n, nil
+}
+
 // errLongLine is returned by line.
 var errLongLine = errors.New("line too long")
 

@@ -70,7 +70,9 @@ func (s DialectSource) String() string {
 }
 
 // Reader reads the records of a capture, pcapng or classic pcap, from any stream:
-// memory does not grow with the file. It is a Source.
+// memory does not grow with the file. A capture compressed with zstd or gzip is
+// decompressed on the way; offsets are those of the decompressed bytes then. It is
+// a Source.
 type Reader struct {
 	opts    ReaderOptions
 	in      input
@@ -95,6 +97,15 @@ type Reader struct {
 func NewReader(r io.Reader, o ReaderOptions) (*Reader, error) {
 	rd := &Reader{opts: o, in: input{r: r}}
 	b, err := rd.in.peek(4)
+	if kind := compression(b); kind != "" {
+		compressed := rd.in
+		z, zerr := newDecompressor(&compressed, kind)
+		if zerr != nil {
+			return nil, rd.readError(zerr)
+		}
+		rd.in = input{r: z}
+		b, err = rd.in.peek(4)
+	}
 	if err != nil {
 		if err != io.EOF {
 			return nil, rd.readError(err)
@@ -141,6 +152,9 @@ func Open(path string, o ReaderOptions) (*Reader, error) {
 	r.file = f
 	if o.KeysFile == "" && !o.NoKeys {
 		r.keys, err = openKeys(path+KeysSuffix, r.notice)
+		if name, compressed := uncompressedName(path); compressed && errors.Is(err, fs.ErrNotExist) {
+			r.keys, err = openKeys(name+KeysSuffix, r.notice)
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			r.notice("keys", "the side file is of no use: %v", err)
 		}
@@ -413,5 +427,8 @@ func (r *Reader) at(offset int64, err error) error {
 
 // readError is the error for a stream that cannot be read further.
 func (r *Reader) readError(cause error) error {
+	if d, ok := cause.(*DamageError); ok { // of compressed data
+		return r.damage(d.Torn, "%s", d.Reason)
+	}
 	return fmt.Errorf("record %d at byte %d: %w", r.count+1, r.in.off, cause)
 }

@@ -301,8 +301,6 @@ func TestNotCapture(t *testing.T) {
 		b    []byte
 		want string
 	}{
-		{"gzip", []byte("\x1f\x8b\x08\x00\x00"), "gzip"},
-		{"zstd", []byte("\x28\xb5\x2f\xfd\x00"), "zstd"},
 		{"xz", []byte("\xfd7zXZ\x00\x00"), "xz"},
 		{"JSON", []byte("  {\"schema\":1}\n"), "JSON"},
 		{"hex", []byte("02 0a 00 02 02 00 00 00\n"), "text in hex"},
