@@ -149,8 +149,8 @@ func TestCompressedHostile(t *testing.T) {
 		return append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, window}, rest...)
 	}
 	raw := func(n int) []byte { return []byte{byte(n<<3 | 2), byte(n >> 5), byte(n >> 13), 'x'} } // RLE blocks
-	var bomb []byte                                                                              // 64 MiB of x in 2 kB
-	bomb = append(bomb, frame(0x38)...)                                                          // a window of 128 KiB
+	var bomb []byte                                                                               // 64 MiB of x in 2 kB
+	bomb = append(bomb, frame(0x38)...)                                                           // a window of 128 KiB
 	for range 512 {
 		bomb = append(bomb, raw(128<<10)...)
 	}

@@ -57,3 +57,6 @@ const tsResolNano = 9
 
 // commentProcess begins the comment that keeps Record.Process.
 const commentProcess = "process="
+
+// commentFilter begins the comment of an interface that keeps WriterOptions.Filter.
+const commentFilter = "filter="

@@ -35,6 +35,9 @@ type Interface struct {
 	SnapLen   uint32 // bytes; 0 is no limit
 	Described bool   // the description is ours; Meta is what it says
 	Meta      Meta
+	// Filter is the text of the filter that chose the records; "" if the capture
+	// does not tell of one.
+	Filter string
 	// Dialect is the one its records are decoded with, for the reason given by
 	// DialectFrom.
 	Dialect     layers.Dialect
@@ -304,6 +307,10 @@ func (d *ngDecoder) addInterface(body []byte) error {
 			description = keep(value)
 		case optIfOS:
 			f.OS = keep(value)
+		case optComment:
+			if text, ok := strings.CutPrefix(keep(value), commentFilter); ok {
+				f.Filter = text
+			}
 		case optIfTSResol:
 			if err := d.fixed("if_tsresol", value, 1); err != nil {
 				return err

@@ -117,7 +117,12 @@ func (w *Writer) appendInterface(c layers.Codec) error {
 	w.optionHeader(optIfTSResol, 1)
 	w.batch = append(w.batch, tsResolNano)
 	w.pad()
-	if err = errors.Join(err, w.text(optIfOS, "", w.opts.OS)); err != nil {
+	err = errors.Join(err, w.text(optIfOS, "", w.opts.OS))
+	// Not as if_filter: that is for filters of libpcap.
+	if w.opts.Filter != "" {
+		err = errors.Join(err, w.text(optComment, commentFilter, w.opts.Filter))
+	}
+	if err != nil {
 		return fmt.Errorf("interface description: %w", err)
 	}
 	return w.closeBlock(at)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -64,6 +65,14 @@ type Recorder struct {
 	MaxSize     int64
 	MaxDuration time.Duration
 
+	// Rotation divides the recording into several captures, Writer being the first.
+	// May be nil.
+	Rotation *Rotation
+	// Finished is called with each capture after it has been closed without an
+	// error, in the order in which they were begun: by a goroutine of its own, the
+	// last one by Close. It must not call the Recorder. May be nil.
+	Finished func(*Writer)
+
 	// SyncEvery is the interval at which what has been written is brought to the
 	// disk; 0 leaves that to Close.
 	SyncEvery time.Duration
@@ -75,8 +84,9 @@ type Recorder struct {
 	loss    overflow
 	notes   []string // comments for the next record
 	counts  Counts
-	full    bool // MaxRecords or MaxSize has been reached
+	full    bool // MaxRecords or MaxSize has been reached, or a Rotation has ended
 	err     error
+	turn    turn // of the Rotation
 }
 
 // Counts is what a Recorder has done so far.
@@ -84,8 +94,9 @@ type Counts struct {
 	Received uint64 // messages read from the socket
 	Sent     uint64 // messages recorded by Send
 	Kept     uint64 // records that Keep let through
-	Written  uint64 // records in the capture
-	Bytes    int64  // size of the capture
+	Written  uint64 // records in the capture, or in all of them
+	Bytes    int64  // size of the capture, or of all of them
+	Files    int    // captures begun
 	// Missing is how many messages are known to be missing, because Annotate has
 	// found out (Record.Dropped). Suspected is how often the receive queue was full,
 	// so that any number may be missing.
@@ -105,41 +116,68 @@ func (r *Recorder) Run(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, r.MaxDuration)
 		defer cancel()
 	}
-	ctx, fail := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, r.Socket.Interrupt)
-	var syncing sync.WaitGroup
-	if r.Writer != nil && r.SyncEvery > 0 {
-		syncing.Add(1)
-		go func() {
-			defer syncing.Done()
-			r.sync(ctx, fail)
-		}()
-	}
-	defer func() {
-		stop() // the socket stays usable if there is merely enough
-		fail(nil)
-		syncing.Wait()
-	}()
+	bg := background{cancel: cancel}
 
 	r.mu.Lock()
 	if r.started.IsZero() {
 		r.started = time.Now()
+		r.startFile(r.started)
 	}
 	err := r.flush() // so that who reads a pipe sees the header
 	r.mu.Unlock()
+	if r.Writer != nil && r.SyncEvery > 0 {
+		bg.start(func() { r.sync(ctx, bg.fail) })
+	}
+	endRotation := func() {}
+	if r.Writer != nil && r.Rotation != nil {
+		endRotation = r.startRotation(ctx, &bg)
+	}
 	for err == nil && ctx.Err() == nil {
 		err = r.step(ctx)
 	}
 	if err == nil {
 		err = r.drain(ctx)
 	}
-	if cause := context.Cause(ctx); err == nil && errors.As(cause, new(*syncError)) {
-		err = cause
-	}
-	if err == errEnough {
-		err = nil
+	stop() // the socket stays usable if there is merely enough
+	cancel()
+	endRotation()
+	if berr := bg.wait(); err == nil || err == errEnough {
+		err = berr
 	}
 	return err
+}
+
+// background is what goes on beside the reading of the socket.
+type background struct {
+	cancel context.CancelFunc // ends the recording
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	err    error // the first
+}
+
+func (b *background) start(f func()) {
+	b.wg.Add(1)
+	go func() {
+		defer b.wg.Done()
+		f()
+	}()
+}
+
+// fail ends the recording with an error.
+func (b *background) fail(err error) {
+	b.mu.Lock()
+	if b.err == nil {
+		b.err = err
+	}
+	b.mu.Unlock()
+	b.cancel()
+}
+
+func (b *background) wait() error {
+	b.wg.Wait()
+	return b.err
 }
 
 // step records one batch.
@@ -172,14 +210,25 @@ func (r *Recorder) drain(ctx context.Context) error {
 	return nil
 }
 
-// syncError tells a failed sync from other reasons to stop.
-type syncError struct{ err error }
-
-func (e *syncError) Error() string { return "bringing the capture to the disk: " + e.err.Error() }
-func (e *syncError) Unwrap() error { return e.err }
+// Sync waits until what has been recorded so far is on the disk. It may be called
+// at any time from any goroutine.
+func (r *Recorder) Sync() error {
+	r.mu.Lock()
+	w := r.Writer
+	err := r.flush()
+	r.mu.Unlock()
+	if w == nil || err != nil {
+		return err
+	}
+	// Not under the lock: messages come in while a slow disk works.
+	if err = w.Sync(); errors.Is(err, os.ErrClosed) {
+		err = nil // a Rotation has closed it, and Close brings it to the disk
+	}
+	return err
+}
 
 // sync brings the capture to the disk now and then.
-func (r *Recorder) sync(ctx context.Context, fail context.CancelCauseFunc) {
+func (r *Recorder) sync(ctx context.Context, fail func(error)) {
 	tick := time.NewTicker(r.SyncEvery)
 	defer tick.Stop()
 	for {
@@ -187,8 +236,8 @@ func (r *Recorder) sync(ctx context.Context, fail context.CancelCauseFunc) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := r.Writer.Sync(); err != nil {
-				fail(&syncError{err})
+			if err := r.Sync(); err != nil {
+				fail(fmt.Errorf("bringing the capture to the disk: %w", err))
 				return
 			}
 		}
@@ -294,8 +343,11 @@ func (r *Recorder) add(rec *Record) error {
 	if r.OnRecord != nil {
 		r.records = append(r.records, *rec)
 	}
-	r.full = r.MaxRecords > 0 && r.counts.Kept >= r.MaxRecords ||
+	r.full = r.full || r.MaxRecords > 0 && r.counts.Kept >= r.MaxRecords ||
 		r.MaxSize > 0 && r.Writer != nil && r.Writer.Size() >= r.MaxSize
+	if r.turn.on && !r.full && r.turnDue() {
+		return r.rotate(time.Now(), false)
+	}
 	return nil
 }
 
@@ -335,7 +387,9 @@ func (r *Recorder) Counts() Counts {
 	defer r.mu.Unlock()
 	c := r.counts
 	if r.Writer != nil {
-		c.Written, c.Bytes = r.Writer.Records(), r.Writer.Size()
+		c.Written += r.Writer.Records()
+		c.Bytes += r.Writer.Size()
+		c.Files++
 	}
 	return c
 }
@@ -348,10 +402,10 @@ func (r *Recorder) Close() error {
 	if r.Writer == nil {
 		return nil
 	}
-	s := Statistics{Start: r.started, End: time.Now(), Received: Count(r.counts.Received)}
-	if r.Keep != nil {
-		s.Accepted = Count(r.counts.Kept)
+	r.Writer.SetStatistics(r.statistics(time.Now()))
+	err := r.Writer.Close()
+	if err == nil && r.Finished != nil {
+		r.Finished(r.Writer)
 	}
-	r.Writer.SetStatistics(s)
-	return r.Writer.Close()
+	return err
 }

@@ -142,7 +142,7 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("%d records, %d shown, want 23", len(rs), len(shown))
 	}
 	c := r.Counts()
-	if want := (record.Counts{Received: 30, Kept: 23, Written: 23, Bytes: int64(out.Len())}); c != want {
+	if want := (record.Counts{Received: 30, Kept: 23, Written: 23, Bytes: int64(out.Len()), Files: 1}); c != want {
 		t.Errorf("%+v, want %+v", c, want)
 	}
 	st, ok := in.Statistics()

@@ -42,18 +42,23 @@ type WriterOptions struct {
 	// Overwrite lets the side file, and with Create the capture, replace a file
 	// that is there.
 	Overwrite bool
+
+	// Filter is the text of the filter that chooses the records, if there is one.
+	// It becomes a comment of the interface.
+	Filter string
 }
 
 // Writer writes records into a capture: whole blocks only, a batch in one write.
 // A file that could not be written to the end still ends after a whole record.
 type Writer struct {
-	opts    WriterOptions
-	out     output
-	keys    *output // side file
-	big     bool
-	hider   *Hider
-	sockets []socket // interfaces; more than one if records differ in their codec
-	spans   []layers.Span
+	opts     WriterOptions
+	out      output
+	keys     *output // side file
+	inSeries *seriesFile
+	big      bool
+	hider    *Hider
+	sockets  []socket // interfaces; more than one if records differ in their codec
+	spans    []layers.Span
 
 	batch []byte // blocks not yet written
 	ends  []end  // where each ends
@@ -64,6 +69,7 @@ type Writer struct {
 	size    atomic.Int64 // bytes appended
 	stats   Statistics
 	err     error
+	ended   bool // the statistics are in the batch, or written
 	closed  bool
 }
 
@@ -199,6 +205,14 @@ func (w *Writer) secrets(out io.Writer) error {
 	}
 	w.hider = NewHider(salt)
 	return nil
+}
+
+// Name returns the name of the file that Create has made, or "".
+func (w *Writer) Name() string {
+	if w.out.file == nil {
+		return ""
+	}
+	return w.out.file.Name()
 }
 
 // Meta returns the description the capture has.
@@ -467,26 +481,35 @@ func (w *Writer) Sync() error {
 	return w.out.sync()
 }
 
+// appendEnd appends the statistics, once.
+func (w *Writer) appendEnd() {
+	if w.opts.Format != PcapNG || w.ended {
+		return
+	}
+	w.ended = true
+	before := len(w.batch)
+	for id := range w.sockets {
+		w.appendStatistics(id)
+	}
+	w.size.Add(int64(len(w.batch) - before))
+}
+
 // Close writes what waits and the statistics, and closes the files that Create
-// has made. After an error of writing it only closes them.
+// has made. After an error of writing it only closes them, and removes them if
+// not even the header of the capture could be written.
 func (w *Writer) Close() error {
 	if w.closed {
 		return os.ErrClosed
 	}
 	err := w.err
 	if err == nil {
-		if w.opts.Format == PcapNG {
-			before := len(w.batch)
-			for id := range w.sockets {
-				w.appendStatistics(id)
-			}
-			w.size.Add(int64(len(w.batch) - before))
-		}
+		w.appendEnd()
 		if err = w.Flush(); err == nil {
 			err = w.Sync()
 		}
 	}
 	w.closed = true
+	w.batch, w.ends, w.lines = nil, nil, nil // a Writer may be kept for its name
 	if w.keys != nil {
 		if cerr := w.keys.close(); err == nil {
 			err = cerr
@@ -494,6 +517,12 @@ func (w *Writer) Close() error {
 	}
 	if cerr := w.out.close(); err == nil {
 		err = cerr
+	}
+	if w.err != nil && w.out.off == 0 && w.Name() != "" {
+		os.Remove(w.Name())
+		if w.keys != nil {
+			os.Remove(w.opts.KeysFile)
+		}
 	}
 	return err
 }
