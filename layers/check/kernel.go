@@ -18,7 +18,7 @@ type kernel struct {
 	judge func(k *checker, dir Direction)
 
 	// inner gives the direction of a message in an X_PROMISC wrapper that the
-	// kernel sent. Without it there are no wrappers: then, and in every request,
+	// kernel sent; a request's sender is the outer sadb_msg_seq. Without it there are no wrappers: then, and in every request,
 	// the inner header is read as an extension, as all kernels do.
 	inner func(outer *layers.Message) Direction
 
@@ -36,6 +36,7 @@ type kernel struct {
 var kernels = [256]*kernel{
 	layers.RFC2367: &rfcKernel,
 	layers.Linux:   &linuxKernel,
+	layers.OpenBSD: &openBSDKernel,
 }
 
 func init() {
@@ -108,19 +109,23 @@ func (s *kernel) rule(id code) *Rule {
 // check judges a message and, if it is a wrapper, what is in it.
 func (s *kernel) check(c layers.Codec, msg []byte, dir Direction) []Problem {
 	var found []Problem
+	var from uint32
 	for depth := 0; ; depth++ {
 		k := newChecker(s, c, msg, dir)
-		k.base, k.found = depth*layers.BaseLen, found
+		k.base, k.found, k.sender = depth*layers.BaseLen, found, from
 		s.judge(k, dir)
 		inner := k.m.Inner
+		var sender uint32
 		if inner != nil {
-			dir = s.inner(&k.m)
+			if dir = s.inner(&k.m); dir == ToKernel {
+				sender = k.m.Seq
+			}
 		}
 		found = k.free()
 		if inner == nil || depth == maxWrappers {
 			return found
 		}
-		msg = inner
+		msg, from = inner, sender
 	}
 }
 
@@ -136,8 +141,8 @@ const maxWrappers = 8
 // first with an Errno is its answer. Of messages from the kernel it says what
 // differs from those of a real one; then no problem has an Errno. Where the
 // framing breaks, nothing beyond is judged. In an X_PROMISC wrapper from the
-// kernel the wrapped message is judged, too. It returns nil if there is nothing to
-// say.
+// kernel the wrapped message is judged, too: OpenBSD wraps requests, whose problems
+// have their Errno. It returns nil if there is nothing to say.
 //
 // The problems do not alias msg.
 func Judge(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Problem {

@@ -46,7 +46,7 @@ func (k *checker) linuxHeader() (ok bool) {
 		k.header(cSendBuffer, 0, n, fmt.Sprintf("%d bytes exceed the %d that a socket's default send buffer allows", n, sendBuffer))
 	}
 	if n < layers.BaseLen {
-		k.header(cShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
+		k.shortHeader()
 		return false
 	}
 	m, ok := &k.m, true
@@ -63,11 +63,7 @@ func (k *checker) linuxHeader() (ok bool) {
 		ok = false
 	}
 	if words := int(m.Len); words != n/layers.Word || words < layers.BaseLen/layers.Word {
-		text := fmt.Sprintf("sadb_msg_len is %d words, the message has %d (%d bytes)", words, n/layers.Word, n)
-		if swapped := words>>8 | words&0xff<<8; swapped == n/layers.Word {
-			text += "; in the other byte order it would match"
-		}
-		k.header(cLength, 4, 2, text)
+		k.messageLength()
 		ok = false
 	}
 	return ok
@@ -112,30 +108,11 @@ func (k *checker) linuxExtensions() (ok bool) {
 			k.extension(cExtLong, h, fmt.Sprintf("%d bytes, of which the kernel reads %d", len(h.Contents), size))
 		}
 	}
-	return k.linuxFraming()
+	return k.framing()
 }
 
 // fixedSize are the extensions that nothing follows.
 const fixedSize = kSA | kCurrent | kHard | kSoft | kSPIRange | kSA2 | kNATTType | kNATTSrcPort | kNATTDstPort | kFilter
-
-// linuxFraming reports why the division into extensions stopped.
-func (k *checker) linuxFraming() (ok bool) {
-	rest := len(k.m.Rest)
-	at := len(k.msg) - rest
-	switch k.m.RestReason {
-	case layers.Sound:
-		return true
-	case layers.TrailingBytes:
-		k.header(cTrailing, at, rest, fmt.Sprintf("%d bytes after the last extension, at byte %d", rest, at))
-	case layers.ZeroLength:
-		k.header(cZeroLength, at, rest, fmt.Sprintf("the extension at byte %d has length 0", at))
-	case layers.Overrun:
-		k.header(cOverrun, at, rest, fmt.Sprintf("the extension at byte %d is longer than the %d bytes left", at, rest))
-	}
-	// After a KeyOverrun, which linuxKey has reported, the kernel does not go on
-	// either.
-	return false
-}
 
 // linuxAddress is verify_address_len.
 func (k *checker) linuxAddress(h *layers.Header) {

@@ -35,18 +35,8 @@ const (
 // linuxReply judges a message that does not go to the kernel.
 func (k *checker) linuxReply(dir Direction) {
 	m, n := &k.m, len(k.msg)
-	if n < layers.BaseLen {
-		k.header(cShortHeader, 0, n, fmt.Sprintf("%d bytes are less than a message header's 16", n))
+	if !k.replyHeader(maxType) {
 		return
-	}
-	if m.Version != layers.Version {
-		k.header(cVersion, 0, 1, fmt.Sprintf("sadb_msg_version is %d, not 2", m.Version))
-	}
-	if m.Type == 0 || m.Type > maxType {
-		k.header(cType, 1, 1, fmt.Sprintf("sadb_msg_type is %d, not one of 1 to %d", m.Type, maxType))
-	}
-	if int(m.Len)*layers.Word != n {
-		k.header(cReplyLength, 4, 2, fmt.Sprintf("sadb_msg_len is %d words (%d bytes), the message has %d bytes", m.Len, int(m.Len)*layers.Word, n))
 	}
 	if !k.linuxExtensions() || dir == Unknown || m.Type > maxType {
 		return

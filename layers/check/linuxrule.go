@@ -56,7 +56,7 @@ var linuxRules = []Rule{
 	{id: cEncapKernel, Severity: Warning, May: []uint8{eINVAL}, Source: "Linux 6.1 net/ipv4/esp4.c esp_init_state; seen on 6.1 and 6.12"},
 	{id: cSPIReserved, Severity: Warning, Source: "RFC 4303 2.1; seen on 6.1"},
 	{id: cCPI, Severity: Warning, Source: "RFC 3173 3.3; seen on 6.1"},
-	{id: cState, Severity: Note, Source: afKey + "pfkey_msg2xfrm_state"},
+	{id: cStateIgnored, Severity: Note, Source: afKey + "pfkey_msg2xfrm_state"},
 	{id: cReplay, Severity: Warning, Source: afKey + "pfkey_msg2xfrm_state"},
 	{id: cKeyAbsent, Severity: Warning, Source: afKey + "pfkey_msg2xfrm_state; seen on 6.1"},
 	{id: cKeyUnused, Severity: Warning, Source: afKey + "pfkey_msg2xfrm_state"},

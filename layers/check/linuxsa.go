@@ -279,7 +279,7 @@ func (k *checker) linuxDubious(sa *layers.SA) {
 		k.extension(cCPI, &sa.Header, fmt.Sprintf("index 0x%08x has more than 16 bits", sa.SPI))
 	}
 	if sa.State != 1 {
-		k.extension(cState, &sa.Header, fmt.Sprintf("state %s is not read: the SA will be MATURE", k.number(layers.EnumState, uint64(sa.State))))
+		k.extension(cStateIgnored, &sa.Header, fmt.Sprintf("state %s is not read: the SA will be MATURE", k.number(layers.EnumState, uint64(sa.State))))
 	}
 	if sa.Replay > 32 {
 		k.extension(cReplay, &sa.Header, fmt.Sprintf("a replay window of %d packets is cut down to 32", sa.Replay))

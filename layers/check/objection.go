@@ -11,11 +11,14 @@ const (
 
 	// The message header.
 	cSendBuffer
+	cMessageSize
 	cShortHeader
 	cVersion
 	cReserved
 	cType
 	cLength
+	cPID
+	cErrnoSet
 
 	// The extensions one by one.
 	cTrailing
@@ -24,16 +27,25 @@ const (
 	cExtType
 	cExtShort
 	cDuplicate
+	cExtForbidden
+	cRelease
+	cExtOption
+	cReservedField
 	cAddressShort
 	cAddressFamily
 	cAddressLength
 	cAddressPrefix
+	cSockaddrLength
+	cAddressZero
+	cAddressPort
 	cKeyOverrun
+	cIdentType
+	cIdentity
+	cProposal
 	cContextLength
 	cUnknownExt
 	cExtLong
 	cExtIgnored
-	cErrnoSet
 
 	// Message by message.
 	cKernelOnly
@@ -64,6 +76,7 @@ const (
 	cEncapKernel
 	cSPIReserved
 	cCPI
+	cStateIgnored
 	cState
 	cReplay
 	cKeyAbsent
@@ -75,7 +88,9 @@ const (
 	cSPIRange
 	cSPIRangeCPI
 	cSPIRangeLow
+	cRDomain
 	cRegister
+	cFlushSAType
 	cFilter
 	cPromisc
 	cPolicyType
@@ -100,6 +115,8 @@ const (
 
 	// What comes from the kernel.
 	cReplyMissing
+	cReplyExtra
+	cReplyForbidden
 	cReplyError
 	cReplyLength
 
@@ -145,7 +162,7 @@ const (
 
 	numCodes
 
-	lastHeader = cLength // what is found before the kernel looks at its own state
+	lastHeader = cErrnoSet // what is found before the kernel looks at its own state
 )
 
 // objection is what all systems' rules of one code have in common.
@@ -159,6 +176,9 @@ var objections = [numCodes]objection{
 	cSendBuffer: {"send-buffer",
 		"the message is longer than a socket's default send buffer allows",
 		"enlarge SO_SNDBUF before sending (SO_SNDBUFFORCE as root)"},
+	cMessageSize: {"message-size",
+		"the message is longer than the kernel takes",
+		"send a shorter one"},
 	cShortHeader: {"short-header",
 		"the message is shorter than its 16-byte header",
 		"write a whole message with one write(2)"},
@@ -174,6 +194,12 @@ var objections = [numCodes]objection{
 	cLength: {"message-length",
 		"sadb_msg_len is not the number of 8-byte words written, or is below 2",
 		"set it to the bytes written divided by 8, in the kernel's byte order"},
+	cPID: {"message-pid",
+		"sadb_msg_pid is not the pid of the process that sends the message",
+		"set it to getpid()"},
+	cErrnoSet: {"errno-set",
+		"a request has sadb_msg_errno set, which Linux reads in ACQUIRE only",
+		"set it to 0"},
 	cTrailing: {layers.TrailingBytes.Code(),
 		"one to three bytes are left where an extension should begin",
 		"write nothing after the last extension, whose length is a multiple of 8 bytes"},
@@ -192,6 +218,18 @@ var objections = [numCodes]objection{
 	cDuplicate: {"extension-duplicate",
 		"an extension that Linux knows occurs twice",
 		"send one of each type"},
+	cExtForbidden: {"extension-forbidden",
+		"an extension is not taken in this message",
+		"leave it out"},
+	cRelease: {"release",
+		"some releases take it and others refuse it",
+		"leave it out"},
+	cExtOption: {"extension-option",
+		"whether the extension is taken depends on how the kernel is built",
+		"leave it out"},
+	cReservedField: {"extension-reserved",
+		"a reserved field of an extension is not 0",
+		"set it to 0"},
 	cAddressShort: {"address-short",
 		"an address extension has no room for an address family",
 		"append a sockaddr_in (3 words in all) or a sockaddr_in6 (5 words)"},
@@ -204,9 +242,27 @@ var objections = [numCodes]objection{
 	cAddressPrefix: {"address-prefix",
 		"a prefix is longer than the address",
 		"use at most 32 bits for IPv4 and 128 for IPv6"},
+	cSockaddrLength: {"sockaddr-length",
+		"sa_len is not the length of the sockaddr",
+		"set it to 16 for IPv4 and 28 for IPv6"},
+	cAddressZero: {"address-zero",
+		"what is not address in a sockaddr (sin_zero, sin6_flowinfo) is not zero",
+		"clear it"},
+	cAddressPort: {"address-port",
+		"an address has a port",
+		"set it to 0"},
 	cKeyOverrun: {layers.KeyOverrun.Code(),
 		"a key has more bits than its extension holds",
 		"set sadb_key_bits to the bits that are there, or sadb_key_len to (8 + ceil(bits/8)) bytes rounded up to words"},
+	cIdentType: {"identity-type",
+		"the type of an identity is none that the system knows",
+		"use one that its header defines"},
+	cIdentity: {"identity-string",
+		"an identity is no NUL-terminated string padded to 8 bytes",
+		"append the terminating NUL and zeros up to the next 8 bytes"},
+	cProposal: {"proposal-size",
+		"a proposal does not consist of whole combinations",
+		"append whole combinations"},
 	cContextLength: {"context-length",
 		"the length of a security context does not match its extension's, or exceeds a page",
 		"set sadb_x_sec_len to (8 + sadb_x_ctx_len) bytes rounded up to words"},
@@ -219,9 +275,6 @@ var objections = [numCodes]objection{
 	cExtIgnored: {"extension-ignored",
 		"Linux does not read this extension in this message, nor gives it back",
 		"leave it out"},
-	cErrnoSet: {"errno-set",
-		"a request has sadb_msg_errno set, which Linux reads in ACQUIRE only",
-		"set it to 0"},
 	cKernelOnly: {"kernel-only",
 		"messages of this type come from the kernel; Linux takes none",
 		"send none"},
@@ -306,8 +359,11 @@ var objections = [numCodes]objection{
 	cCPI: {"cpi-size",
 		"an IPCOMP index has 16 bits; Linux takes more nevertheless, and no packet can match",
 		"use one up to 0x0000ffff"},
-	cState: {"state-ignored",
+	cStateIgnored: {"state-ignored",
 		"Linux does not read sadb_sa_state: the SA will be MATURE",
+		"set it to 1 (MATURE)"},
+	cState: {"state",
+		"sadb_sa_state is none that a request may have",
 		"set it to 1 (MATURE)"},
 	cReplay: {"replay-window",
 		"Linux cuts a PF_KEY replay window down to 32 packets",
@@ -339,9 +395,15 @@ var objections = [numCodes]objection{
 	cSPIRangeLow: {"spirange-low",
 		"the range holds reserved SPIs below 256; of the range 0 to 0 some kernels choose none, others SPI 0",
 		"begin at 0x100"},
+	cRDomain: {"rdomain-unchecked",
+		"whether the routing domains exist is known to the kernel only",
+		"use domains that exist, or leave RDOMAIN out"},
 	cRegister: {"register-satype",
 		"REGISTER takes SA types up to 9",
 		"use 2 (AH), 3 (ESP) or 9 (IPCOMP), or 0 to list algorithms without registering"},
+	cFlushSAType: {"flush-satype",
+		"there are no SAs of this SA type to flush",
+		"use 0 for all, or an SA type that the system has"},
 	cFilter: {"filter-prefix",
 		"a prefix of the dump's filter is longer than 128 bits",
 		"use at most 32 bits for IPv4 and 128 for IPv6"},
@@ -408,6 +470,12 @@ var objections = [numCodes]objection{
 	cReplyMissing: {"reply-missing",
 		"an extension is missing that Linux puts into every such message",
 		"check whether the message was changed or comes from another system"},
+	cReplyExtra: {"reply-extra",
+		"an extension that the kernel never puts into such a message",
+		"check whether the message was changed or comes from another system"},
+	cReplyForbidden: {"reply-forbidden",
+		"the kernel takes the extension, but write(2) fails although all was done",
+		"leave it out"},
 	cReplyError: {"reply-error-body",
 		"an error answer of Linux is the bare header",
 		"check whether the message was changed or comes from another system"},

@@ -359,6 +359,7 @@ var ruleCases = []struct {
 }{
 	{layers.Linux, layers.Linux, linuxCases},
 	{layers.RFC2367, layers.Linux, rfcCases},
+	{layers.OpenBSD, layers.OpenBSD, openBSDCases},
 }
 
 type ruleKey struct {
