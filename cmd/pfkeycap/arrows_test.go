@@ -15,6 +15,7 @@ var allowed = map[string]string{
 	"layers":                       "layers/internal/shape",
 	"layers/internal/shape":        "",
 	"layers/internal/genshapes":    "layers/internal/shape",
+	"layers/gen":                   "layers layers/internal/shape",
 	"layers/pfjson":                "layers layers/internal/shape",
 	"layers/check":                 "layers layers/internal/shape",
 	"record":                       "layers",

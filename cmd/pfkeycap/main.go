@@ -169,25 +169,33 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Action:                    welcome,
 		Commands: []*cli.Command{
 			recordCommand(), decodeCommand(), replayCommand(),
-			dumpCommand(), dialectsCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
+			dumpCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
 			targetCommand(), versionCommand(), manCommand(),
 		},
 	}
 	for _, c := range app.Commands {
-		name := c.Name
-		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usagef("%s: %w", name, err) }
-		c.HideHelpCommand = true
-		c.CustomHelpTemplate = commandHelp
-		for _, f := range c.Flags {
-			if b, ok := f.(*cli.BoolFlag); ok {
-				b.DisableDefaultText = true
-			}
-		}
-		if act := c.Action; act != nil {
-			c.Action = func(ctx *cli.Context) error { return inCommand(name, act(ctx)) }
-		}
+		prepare(c, c.Name)
 	}
 	return app
+}
+
+// prepare gives a command, and its subcommands, what all of them have in common.
+// name is what errors call it.
+func prepare(c *cli.Command, name string) {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usagef("%s: %w", name, err) }
+	c.HideHelpCommand = true
+	c.CustomHelpTemplate = commandHelp
+	for _, f := range c.Flags {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true
+		}
+	}
+	if act := c.Action; act != nil {
+		c.Action = func(ctx *cli.Context) error { return inCommand(name, act(ctx)) }
+	}
+	for _, sub := range c.Subcommands {
+		prepare(sub, name+" "+sub.Name)
+	}
 }
 
 const appHelp = `pfkeycap records, decodes and replays PF_KEY version 2 messages (RFC 2367).
@@ -210,7 +218,10 @@ const commandHelp = `{{.HelpName}}: {{.Usage}}
 Usage:
   {{.HelpName}} [OPTION…]{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
 
-{{.Description}}{{if .VisibleFlags}}
+{{.Description}}{{if .VisibleCommands}}
+
+Subcommands:{{range .VisibleCommands}}
+  {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}{{end}}{{if .VisibleFlags}}
 
 Options:{{range .VisibleFlags}}
   {{.}}{{end}}{{end}}
@@ -237,7 +248,10 @@ func rewrite(app *cli.App, args []string) ([]string, error) {
 	case "-V", "--version":
 		return []string{"version"}, nil
 	case "help":
-		return args, nil
+		if len(args) == 1 || app.Command(args[1]) == nil {
+			return args, nil
+		}
+		args = append(args[1:], "--help")
 	}
 	c := app.Command(args[0])
 	if c == nil {
@@ -249,19 +263,42 @@ func rewrite(app *cli.App, args []string) ([]string, error) {
 	} else {
 		args = args[1:]
 	}
+	path := []string{c.Name}
+	for len(c.Subcommands) > 0 && !(len(args) > 0 && (args[0] == "-h" || args[0] == "--help")) {
+		sub, err := subcommand(c, args)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", strings.Join(path, " "), err)
+		}
+		c, args, path = sub, args[1:], append(path, sub.Name)
+	}
 	for _, a := range args {
 		if a == "--" {
 			break
 		}
 		if a == "-h" || a == "--help" {
-			return []string{c.Name, "--help"}, nil
+			return append(path, "--help"), nil
 		}
 	}
 	rest, err := normalize(c, args)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Name, err)
+		return nil, fmt.Errorf("%s: %w", strings.Join(path, " "), err)
 	}
-	return append([]string{c.Name}, rest...), nil
+	return append(path, rest...), nil
+}
+
+// subcommand finds the one that the arguments begin with.
+func subcommand(c *cli.Command, args []string) (*cli.Command, error) {
+	var names []string
+	for _, sub := range c.Subcommands {
+		if len(args) > 0 && sub.HasName(args[0]) {
+			return sub, nil
+		}
+		names = append(names, sub.Name)
+	}
+	if len(args) == 0 {
+		return nil, usagef("which subcommand? %s", strings.Join(names, ", "))
+	}
+	return nil, usagef("unknown subcommand %q: want %s", args[0], strings.Join(names, ", "))
 }
 
 // implied is the command that is meant when none is named: "-w FILE" records,

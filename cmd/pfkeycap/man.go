@@ -34,15 +34,25 @@ func manual(app *cli.App) string {
 		if c.Hidden || c.Name == "help" {
 			continue
 		}
-		p("## %s%s\n%s.\n", c.Name, strings.TrimRight(" "+c.ArgsUsage, " "), c.Usage)
-		p("%s\n", markdown(c.Description))
-		for _, f := range c.VisibleFlags() {
-			names, usage := flagText(f)
-			p("%s\n:   %s\n", names, usage)
-		}
+		manCommandText(p, c, c.Name)
 	}
 	b.WriteString(manRest)
 	return b.String()
+}
+
+// manCommandText writes what the manual says of a command and its subcommands.
+func manCommandText(p func(format string, args ...any), c *cli.Command, name string) {
+	p("## %s%s\n%s.\n", name, strings.TrimRight(" "+c.ArgsUsage, " "), c.Usage)
+	p("%s\n", markdown(c.Description))
+	for _, f := range c.VisibleFlags() {
+		names, usage := flagText(f)
+		p("%s\n:   %s\n", names, usage)
+	}
+	for _, sub := range c.Subcommands {
+		if !sub.Hidden {
+			manCommandText(p, sub, name+" "+sub.Name)
+		}
+	}
 }
 
 // markdown keeps indented lines of a description as they are.

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+)
+
+func fuzzCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "fuzz",
+		Usage:     "make valid and broken messages to test PF_KEY code with",
+		ArgsUsage: "SUBCOMMAND",
+		Description: `Messages come from a seed: the same seed gives the same messages on every machine. Most
+are broken on purpose, each in a way that its comment names.`,
+		Subcommands: []*cli.Command{fuzzGenerateCommand()},
+	}
+}
