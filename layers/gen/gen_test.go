@@ -64,11 +64,11 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestGolden fixes the messages: a seed in a report of a bug has to give the same
-// bytes for ever. A change of the generator that alters them is one to be noted in
-// the changelog, and these hashes with it.
+// TestGolden fixes the messages of two dialects: a seed in a report of a bug should
+// give the same bytes tomorrow. They change with the generator and with the tables
+// of a dialect; then the hashes do.
 func TestGolden(t *testing.T) {
-	for _, c := range codecs() {
+	for _, c := range []layers.Codec{linux, {Dialect: layers.Linux, Order: layers.BigEndian}, {Dialect: layers.RFC2367, Order: layers.LittleEndian}} {
 		g := gen.New(c, 1, gen.Options{})
 		h := sha256.New()
 		var msg []byte
