@@ -15,7 +15,8 @@ import (
 //
 // Flags may stand anywhere before a "--". What follows it are operands, or, for a
 // command that runs another one, that one's line: it is handed on behind a "--" of
-// its own.
+// its own. A command that takes a statement has its flags before it: the statement
+// has flags of its own.
 func normalize(c *cli.Command, args []string) ([]string, error) {
 	flags := c.Flags
 	byName := map[string]cli.Flag{}
@@ -28,6 +29,9 @@ func normalize(c *cli.Command, args []string) ([]string, error) {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		switch {
+		case c.ArgsUsage == statementUsage && (a == "-" || !strings.HasPrefix(a, "-") || strings.Trim(a, "46") == "-"):
+			operands = args[i:]
+			i = len(args)
 		case a == "--":
 			rest = args[i:]
 			i = len(args)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -57,80 +55,29 @@ func dump(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := openSocket(keysock.Options{})
+	verbose := c.Count("verbose") > 0
+	show := showWith(printer)
+	t, err := newTalk(func(r *record.Record) error {
+		if r.Dir == record.ToKernel && !verbose {
+			return nil
+		}
+		return show(r)
+	})
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-
-	pid := uint32(os.Getpid())
-	base.PID, base.Seq = pid, 1
+	defer t.close()
+	base.PID, base.Seq = t.pid, 1
 	msg, err := codec.Encode(base)
 	if err != nil {
 		return err
 	}
-	verbose := c.Count("verbose") > 0
-	number := uint64(0)
-	show := func(data []byte, dir record.Direction) error {
-		number++
-		return printer.print(&record.Record{Number: number, Time: time.Now(), Dir: dir, Codec: codec, Data: data, OrigLen: len(data)})
+	err = t.ask(msg)
+	var no *refusal
+	if errors.As(err, &no) {
+		return machinef("%w", err)
 	}
-	if verbose {
-		if err := show(msg, record.ToKernel); err != nil {
-			return err
-		}
-	}
-	if _, err := conn.Write(msg); err != nil {
-		return err
-	}
-	return readDump(c, conn, codec, base.Type, pid, func(b []byte) error { return show(b, record.FromKernel) })
-}
-
-// dumpPatience is how long a dump may be silent before it is called incomplete.
-// The kernel makes the next record while we read, so it is never long.
-const dumpPatience = 10 * time.Second
-
-// readDump reads the answers to a dump request of ours until the last one, which
-// has sequence number 0, or an error. Messages for others are passed over: the
-// book's program took any sequence number 0 for the end.
-func readDump(c *cli.Context, conn *keysock.Conn, codec layers.Codec, typ uint8, pid uint32, each func([]byte) error) error {
-	buf := make([]byte, keysock.MaxMessage)
-	var m layers.Base
-	count := 0
-	for {
-		if err := conn.SetReadDeadline(time.Now().Add(dumpPatience)); err != nil {
-			return err
-		}
-		n, err := conn.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return damagef("the kernel stopped answering after %d records, without the last one: the list is incomplete", count)
-		}
-		if err != nil {
-			return err
-		}
-		base, _, _ := codec.Extensions(buf[:n])
-		if base == nil || base.Type != typ || base.PID != pid {
-			continue
-		}
-		m = *base
-		if m.Errno != 0 {
-			name := codec.Dialect.ErrnoName(m.Errno)
-			if name == "ENOENT" && count == 0 {
-				return nil // nothing in the database
-			}
-			return machinef("the kernel answers %s with errno %d (%s)", m.TypeName(), m.Errno, name)
-		}
-		if n == layers.BaseLen && m.Seq == 0 {
-			return nil // illumos ends with a bare header
-		}
-		count++
-		if err := each(buf[:n]); err != nil {
-			return err
-		}
-		if m.Seq == 0 {
-			return nil
-		}
-	}
+	return err
 }
 
 // openSocket opens a PF_KEY socket; the error says what would work instead.

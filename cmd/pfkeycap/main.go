@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -167,11 +168,12 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		CommandNotFound:           func(c *cli.Context, name string) {},
 		CustomAppHelpTemplate:     appHelp,
 		Action:                    welcome,
-		Commands: []*cli.Command{
-			recordCommand(), decodeCommand(), replayCommand(),
-			dumpCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
+		Commands: slices.Concat([]*cli.Command{
+			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(),
+		}, statementCommands(), []*cli.Command{
+			sendCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
 			targetCommand(), versionCommand(), manCommand(),
-		},
+		}),
 	}
 	for _, c := range app.Commands {
 		prepare(c, c.Name)

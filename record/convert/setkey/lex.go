@@ -32,10 +32,14 @@ const maxToken = 256 << 10
 // Error says where a text is wrong. It never quotes what may be a key.
 type Error struct {
 	Line, Column int // from 1; the column in bytes
+	Argument     int // from ParseArgs: the index in args; Line and Column are 0
 	Err          error
 }
 
 func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("argument %d: %v", e.Argument, e.Err)
+	}
 	return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
 }
 func (e *Error) Unwrap() error { return e.Err }
@@ -110,7 +114,7 @@ func (l *lexer) quoted(t token) (token, error) {
 	for {
 		c, ok := l.peek()
 		if !ok {
-			return t, errors.Join(l.err, &Error{t.line, t.column, errors.New("the string that begins here does not end")})
+			return t, errors.Join(l.err, &Error{Line: t.line, Column: t.column, Err: errors.New("the string that begins here does not end")})
 		}
 		l.skip()
 		if c == '"' {
@@ -118,7 +122,7 @@ func (l *lexer) quoted(t token) (token, error) {
 			return t, nil
 		}
 		if b = append(b, c); len(b) > maxToken {
-			return t, &Error{t.line, t.column, fmt.Errorf("the string that begins here is longer than %d bytes", maxToken)}
+			return t, &Error{Line: t.line, Column: t.column, Err: fmt.Errorf("the string that begins here is longer than %d bytes", maxToken)}
 		}
 	}
 }
@@ -133,11 +137,11 @@ func (l *lexer) word(t token) (token, error) {
 			return t, l.err
 		}
 		if c < ' ' || c >= 0x7f {
-			return t, &Error{l.line, l.column, fmt.Errorf("byte 0x%02x has no place here", c)}
+			return t, &Error{Line: l.line, Column: l.column, Err: fmt.Errorf("byte 0x%02x has no place here", c)}
 		}
 		l.skip()
 		if b = append(b, c); len(b) > maxToken {
-			return t, &Error{t.line, t.column, fmt.Errorf("the word that begins here is longer than %d bytes", maxToken)}
+			return t, &Error{Line: t.line, Column: t.column, Err: fmt.Errorf("the word that begins here is longer than %d bytes", maxToken)}
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (s *Statement) Messages(c layers.Codec) ([]Message, error) {
 		if b.line > 0 {
 			line, column = b.line, b.column
 		}
-		return nil, &Error{line, column, err}
+		return nil, &Error{Line: line, Column: column, Err: err}
 	}
 	for i := range list {
 		list[i].Note = strings.Join(b.notes, "; ")
@@ -213,7 +213,8 @@ func (b *builder) keys(exts []layers.Extension) []layers.Extension {
 		{b.s.Encrypt, &layers.Key{Header: layers.For(layers.LayerTypeKeyEncrypt)}},
 		{b.s.Auth, &layers.Key{Header: layers.For(layers.LayerTypeKeyAuth)}},
 	} {
-		if k.a == nil || len(k.a.Key) == 0 {
+		// Of null encryption setkey sends a key of 0 bits, which Linux insists on.
+		if k.a == nil || len(k.a.Key) == 0 && k.t.LayerType() != layers.LayerTypeKeyEncrypt {
 			continue
 		}
 		if len(k.a.Key) > most && b.err == nil {
@@ -243,6 +244,17 @@ func (b *builder) context(exts []layers.Extension) []layers.Extension {
 // saFlags are setkey's words for flags, and the dialects' names of them.
 var saFlags = map[string]string{"zero-pad": "PZERO", "random-pad": "PRAND", "seq-pad": "PSEQ", "esn": "ESN"}
 
+// Number returns a dialect's number of the algorithm, which encrypts or, if not, only
+// authenticates.
+func (a *Algorithm) Number(d layers.Dialect, encrypts bool) (uint8, bool) {
+	e, known := layers.EnumAuth, authentications
+	if encrypts {
+		e, known = layers.EnumEncrypt, encryptions
+	}
+	v, ok := value(d, e, known[a.Name]...)
+	return uint8(v), ok
+}
+
 // association makes the SA extension.
 func (b *builder) association() *layers.SA {
 	s := b.s
@@ -250,18 +262,18 @@ func (b *builder) association() *layers.SA {
 	if s.Command != "add" && s.Command != "update" {
 		return sa
 	}
-	algorithm := func(e layers.Enum, a *Algorithm, known map[string][]string) uint8 {
+	algorithm := func(a *Algorithm, encrypts bool) uint8 {
 		if a == nil {
 			return 0
 		}
-		v, ok := value(b.c.Dialect, e, known[a.Name]...)
+		v, ok := a.Number(b.c.Dialect, encrypts)
 		if !ok && b.err == nil {
 			b.err, b.line, b.column = fmt.Errorf("%v has no %s", b.c.Dialect, a.Name), a.line, a.column
 		}
-		return uint8(v)
+		return v
 	}
-	sa.Auth = algorithm(layers.EnumAuth, s.Auth, authentications)
-	sa.Encrypt = algorithm(layers.EnumEncrypt, s.Encrypt, encryptions)
+	sa.Auth = algorithm(s.Auth, false)
+	sa.Encrypt = algorithm(s.Encrypt, true)
 	if s.Compress != "" {
 		sa.Encrypt = uint8(b.number(layers.EnumComp, s.Compress, strings.ToUpper(s.Compress)))
 	}

@@ -44,10 +44,28 @@ func NewParser(r io.Reader, o Options) *Parser { return &Parser{lex: newLexer(r)
 // ParseArgs reads one statement from the arguments of a command, whose last ";" may
 // be left out.
 func ParseArgs(args []string, o Options) (*Statement, error) {
-	p := NewParser(strings.NewReader(strings.Join(args, " ")+"\n;"), o)
+	if len(args) == 0 {
+		return nil, errors.New("no statement")
+	}
+	s, err := parseArgs(strings.Join(args, " ")+" ;", o)
+	var e *Error
+	if errors.As(err, &e) {
+		// Which argument is it in?
+		n, rest := 0, e.Column-1
+		for n < len(args)-1 && rest > len(args[n]) {
+			rest -= len(args[n]) + 1
+			n++
+		}
+		err = &Error{Argument: n, Err: e.Err}
+	}
+	return s, err
+}
+
+func parseArgs(text string, o Options) (*Statement, error) {
+	p := NewParser(strings.NewReader(text), o)
 	s, err := p.Next()
 	if err == io.EOF {
-		err = &Error{1, 1, errors.New("no statement")}
+		err = errors.New("no statement")
 	}
 	if err != nil {
 		return nil, err
@@ -66,7 +84,7 @@ func ParseArgs(args []string, o Options) (*Statement, error) {
 }
 
 func wrong(t token, format string, args ...any) error {
-	return &Error{t.line, t.column, fmt.Errorf(format, args...)}
+	return &Error{Line: t.line, Column: t.column, Err: fmt.Errorf(format, args...)}
 }
 
 // within says that byte i of a word is wrong.

@@ -329,9 +329,10 @@ func TestArguments(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, tt := range []struct{ text, want string }{
-		{"add 10.0.0.1 10.0.0.2 esp 0x1234 -E aes-cbc 0x00", "seen by every user"},
+		{"add 10.0.0.1 10.0.0.2 esp 0x1234 -E aes-cbc 0x00", "argument 7: a key on the command line is seen by every user"},
 		{"add 10.0.0.1 10.0.0.2 esp 0x1234 -E aes-cbc -", "no such key"},
-		{"flush ; flush", `one statement at a time: "flush" is too much`},
+		{"flush ; flush", `argument 2: one statement at a time: "flush" is too much`},
+		{"get 10.0.0.1", `argument 1: ";" where a destination address is wanted`},
 		{"", "no statement"},
 	} {
 		if _, err := setkey.ParseArgs(strings.Fields(tt.text), o); err == nil || !strings.Contains(err.Error(), tt.want) {
