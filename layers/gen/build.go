@@ -92,9 +92,11 @@ func (g *Generator) item(it item) {
 				p = 0
 			}
 		case secCtx:
-			p = 5 // without a security module the kernel refuses it
+			p = 10 // without a security module the kernel refuses it
 		case sa2:
 			p = 70
+		case newAddresses:
+			p = 50
 		}
 		if !r.percent(p) {
 			return
@@ -623,8 +625,11 @@ const algTypeCrypt = 2 // SADB_X_ALGTYPE_CRYPT (illumos)
 
 func (g *Generator) algorithms(it item) {
 	list := g.dialect.ciphers
-	if it == supAuth {
+	switch it {
+	case supAuth:
 		list = g.dialect.auths
+	case supComp:
+		list = g.dialect.comps
 	}
 	last := -1
 	for _, a := range list {
@@ -633,7 +638,7 @@ func (g *Generator) algorithms(it item) {
 		}
 		last = int(a.id)
 		iv := uint8(0)
-		if it != supAuth {
+		if it == supEncrypt {
 			iv = 8
 		}
 		g.buf = g.codec.AppendAlg(g.buf, layers.Alg{ID: a.id, IVLen: iv, MinBits: a.bits, MaxBits: a.bits})

@@ -20,6 +20,7 @@ type dialect struct {
 	enums   [shape.NumEnums][]uint64
 	auths   []algorithm
 	ciphers []algorithm
+	comps   []algorithm
 	satypes []satype
 	forward bool // there is a policy direction FWD
 
@@ -82,6 +83,11 @@ func newDialect(d layers.Dialect) *dialect {
 	}
 	t.auths = algorithmsOf(d, layers.EnumAuth, authBits)
 	t.ciphers = algorithmsOf(d, layers.EnumEncrypt, cipherBits)
+	for _, v := range t.enums[shape.Comp] {
+		if v != 0 {
+			t.comps = append(t.comps, algorithm{id: uint8(v)})
+		}
+	}
 	for _, x := range []struct {
 		name string
 		satype

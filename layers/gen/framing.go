@@ -4,10 +4,6 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
-// maxNested is how deep X_PROMISC is nested, well beyond where a recursion should
-// end.
-const maxNested = 120
-
 // framingMutations are about which extensions there are and how they are divided.
 var framingMutations = []mutation{
 	{"", "bare", "all extensions are missing", func(g *Generator, _ int) bool {
@@ -97,11 +93,14 @@ var framingMutations = []mutation{
 	}},
 	{"", "wrapped", "an X_PROMISC header in front", func(g *Generator, _ int) bool { return g.wrap(1, 0) }},
 	{"", "wrapped-long", "an X_PROMISC header in front, two words longer than the bytes, as NetBSD makes it", func(g *Generator, _ int) bool { return g.wrap(1, 2) }},
-	{"", "wrapped-deep", "X_PROMISC inside X_PROMISC, a hundred times", func(g *Generator, _ int) bool {
-		if !g.rng.percent(30) {
+	{"", "wrapped-deep", "X_PROMISC inside X_PROMISC, some or a hundred times", func(g *Generator, _ int) bool {
+		if !g.rng.percent(50) {
 			return false
 		}
-		return g.wrap(g.rng.between(2, maxNested), 0)
+		if g.rng.percent(50) {
+			return g.wrap(g.rng.between(2, 40), 0)
+		}
+		return g.wrap(g.rng.between(100, 120), 0)
 	}},
 }
 

@@ -79,7 +79,7 @@ var kindMutations = []mutation{
 	{"Key", "key-bits-zero", "a key of 0 bits that has octets", keyBitsTo(func(g *Generator, room int) int { return 0 })},
 	{"Key", "key-bits-odd", "a number of bits that is no multiple of 8", keyBitsTo(func(g *Generator, room int) int { return max(1, room*8-g.rng.between(1, 7)) })},
 	{"Key", "key-bits-over", "a little more bits than the extension holds", keyBitsTo(func(g *Generator, room int) int { return room*8 + g.rng.between(1, 64) })},
-	{"Key", "key-bits-max", "65535 bits, or nearly", keyBitsTo(func(g *Generator, room int) int { return 65535 - g.rng.n(8) })},
+	{"Key", "key-bits-max", "65535 bits, or nearly", keyBitsTo(func(g *Generator, room int) int { return 65535 - g.rng.n(8)*g.rng.n(2) })},
 	{"Key", "key-bits-less", "fewer bits than the extension holds", keyBitsTo(func(g *Generator, room int) int { return g.rng.n(room*8 + 1) })},
 	{"Key", "key-zero", "a key that is all zeros", func(g *Generator, k int) bool {
 		b := g.body(k)
@@ -116,15 +116,15 @@ var kindMutations = []mutation{
 		if len(b) < 16 {
 			return false
 		}
-		switch g.rng.n(4) {
+		switch g.rng.n(6) {
 		case 0:
-			b[9], b[11] = 255, 255
-		case 1:
 			b[9]++
-		case 2:
+		case 1:
 			b[11]++
-		case 3:
+		case 2:
 			b[9+2*g.rng.n(2)]--
+		default:
+			b[9], b[11] = 255, 255
 		}
 		return true
 	}},
@@ -189,6 +189,8 @@ var kindMutations = []mutation{
 		return true
 	}},
 
+	{"Supported", "supported-reserved", "the word before the algorithms is not 0", func(g *Generator, k int) bool { return g.poke32(k, 4) }},
+
 	{"SPIRange", "spirange", "a range that is empty, reversed or everything", func(g *Generator, k int) bool {
 		lay := g.layoutAt(k)
 		if lay == nil {
@@ -203,9 +205,15 @@ var kindMutations = []mutation{
 	// Policy: requests with lengths of their own, in bytes.
 	{"Policy", "request-len-short", "a request is shorter than its structure", requestLen(func(g *Generator, n, room int) int { return g.rng.n(g.requestSize()) })},
 	{"Policy", "request-len-odd", "the length of a request is off by a few bytes", requestLen(func(g *Generator, n, room int) int { return n + pick(&g.rng, []int{-7, -4, -1, 1, 3, 4, 7}) })},
-	{"Policy", "request-len-pair", "a request ends inside its addresses", requestLen(func(g *Generator, n, room int) int {
-		return g.requestSize() + g.rng.n(max(1, n-g.requestSize()))
-	})},
+	{"Policy", "request-len-pair", "a request ends inside its addresses", func(g *Generator, k int) bool {
+		at := g.tunnelRequest(k)
+		if at < 0 {
+			return false
+		}
+		n := g.requestSize()
+		g.put.PutUint16(g.buf[at:], uint16(g.rng.between(n, n+2*g.sockaddrSize()-1)))
+		return true
+	}},
 	{"Policy", "request-len-long", "a request is longer than its policy", requestLen(func(g *Generator, n, room int) int { return room + g.rng.between(1, 64) })},
 	{"Policy", "request-len-max", "the length of a request is 0xffff or 0x8000", requestLen(func(g *Generator, n, room int) int { return pick(&g.rng, []int{0xffff, 0x8000, 0x7fff, 0xfff8}) })},
 	{"Policy", "request-mode", "a request of a mode that does not exist, or not here", requestField(4, 1)},
@@ -220,24 +228,17 @@ var kindMutations = []mutation{
 		if b == nil {
 			return false
 		}
-		n := g.sockaddrSize()
-		if len(b) < 2*n {
-			return false
-		}
 		other, _ := g.codec.Dialect.Family("inet")
 		if !g.tale.v6 {
 			other, _ = g.codec.Dialect.Family("inet6")
 		}
-		g.putFamily(b[n:], other)
+		g.putFamily(b, other)
 		return true
 	}},
 	{"Policy", "request-sa-len", "sa_len of an address in a request does not fit", func(g *Generator, k int) bool {
 		b := g.pairOf(k)
 		if b == nil || !g.saLen() {
 			return false
-		}
-		if n := int(b[0]); g.rng.percent(50) && n > 0 && n < len(b) {
-			b = b[n:]
 		}
 		b[0] = g.wrongLen(b[0])
 		return true
@@ -577,18 +578,30 @@ func requestField(off, size int) func(*Generator, int) bool {
 	}
 }
 
+// tunnelRequest is the offset of a request of a policy that has both its addresses,
+// -1 if none has. One is found in most tries where there is one.
+func (g *Generator) tunnelRequest(k int) int {
+	for range 4 {
+		at := g.anyRequest(k)
+		if at < 0 {
+			return -1
+		}
+		if n := int(g.put.Uint16(g.buf[at:])); n >= g.requestSize()+2*g.sockaddrSize() && at+n <= g.end(k) {
+			return at
+		}
+	}
+	return -1
+}
+
 // pairOf returns one of the two addresses of a request, and what follows it in the
 // request.
 func (g *Generator) pairOf(k int) []byte {
-	at := g.anyRequest(k)
+	at := g.tunnelRequest(k)
 	if at < 0 {
 		return nil
 	}
 	end := min(at+int(g.put.Uint16(g.buf[at:])), g.end(k))
 	at += g.requestSize()
-	if at+2*g.sockaddrSize() > end {
-		return nil
-	}
 	if g.rng.percent(50) {
 		at += g.sockaddrSize()
 	}

@@ -86,7 +86,7 @@ func (g *Generator) mutateOnce() *mutation {
 	if len(g.exts) > 0 && !g.rng.percent(25) {
 		k = g.victim()
 		list = ofAny
-		if kind := ofKind[g.meaning(k)]; len(kind) > 0 && g.rng.percent(65) {
+		if kind := ofKind[g.meaning(k)]; len(kind) > 0 && g.rng.percent(75) {
 			list = kind
 		}
 	}
@@ -102,16 +102,18 @@ func (g *Generator) mutateOnce() *mutation {
 func (g *Generator) victim() int {
 	sum := 0
 	for k := range g.exts {
-		sum += 2 + len(ofKind[g.meaning(k)])
+		sum += g.interest(k)
 	}
 	n := g.rng.n(sum)
 	for k := range g.exts {
-		if n -= 2 + len(ofKind[g.meaning(k)]); n < 0 {
+		if n -= g.interest(k); n < 0 {
 			return k
 		}
 	}
 	return 0
 }
+
+func (g *Generator) interest(k int) int { return 1 + 2*len(ofKind[g.meaning(k)]) }
 
 // meaning is what an extension was made as, if its number is still the dialect's.
 func (g *Generator) meaning(k int) shape.Meaning {
