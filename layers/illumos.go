@@ -21,7 +21,7 @@ var illumos = dialect{
 		{10, "IDENTITY_SRC", shape.MIdentitySrc, "sadb_ident"},
 		{11, "IDENTITY_DST", shape.MIdentityDst, "sadb_ident"},
 		{12, "SENSITIVITY", shape.MSensitivity, "sadb_sens@illumos"},
-		{13, "PROPOSAL", shape.MProposal, "sadb_prop"},
+		{13, "PROPOSAL", shape.MProposal, "sadb_prop@illumos"},
 		{14, "SUPPORTED_AUTH", shape.MSupportedAuth, "sadb_supported"},
 		{15, "SUPPORTED_ENCRYPT", shape.MSupportedEncrypt, "sadb_supported"},
 		{16, "SPIRANGE", shape.MSPIRange, "sadb_spirange@illumos"},

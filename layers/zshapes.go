@@ -105,53 +105,54 @@ const (
 	layoutSadbSensIllumos       layout = 8  // struct sadb_sens@illumos
 	layoutSadbProp              layout = 9  // struct sadb_prop
 	layoutSadbPropOpenbsd       layout = 10 // struct sadb_prop@openbsd
-	layoutSadbPropIllumosEprop  layout = 11 // struct sadb_prop@illumos_eprop
-	layoutSadbComb              layout = 12 // struct sadb_comb
-	layoutSadbSupported         layout = 13 // struct sadb_supported
-	layoutSadbAlg               layout = 14 // struct sadb_alg
-	layoutSadbAlgIllumos        layout = 15 // struct sadb_alg@illumos
-	layoutSadbSpirange          layout = 16 // struct sadb_spirange
-	layoutSadbSpirangeIllumos   layout = 17 // struct sadb_spirange@illumos
-	layoutSadbXKmprivate        layout = 18 // struct sadb_x_kmprivate
-	layoutSadbXSa2              layout = 19 // struct sadb_x_sa2
-	layoutSadbXSa2Darwin        layout = 20 // struct sadb_x_sa2@darwin
-	layoutSadbXPolicy           layout = 21 // struct sadb_x_policy
-	layoutSadbXPolicyFreebsd    layout = 22 // struct sadb_x_policy@freebsd
-	layoutSadbXPolicyNetbsd     layout = 23 // struct sadb_x_policy@netbsd
-	layoutSadbXPolicyKame       layout = 24 // struct sadb_x_policy@kame
-	layoutSadbXPolicyOpenbsd    layout = 25 // struct sadb_x_policy@openbsd
-	layoutSadbXIpsecrequest     layout = 26 // struct sadb_x_ipsecrequest
-	layoutSadbXIpsecrequestKame layout = 27 // struct sadb_x_ipsecrequest@kame
-	layoutSadbXNatTType         layout = 28 // struct sadb_x_nat_t_type
-	layoutSadbXNatTPort         layout = 29 // struct sadb_x_nat_t_port
-	layoutSadbXNatTFrag         layout = 30 // struct sadb_x_nat_t_frag
-	layoutSadbXSecCtx           layout = 31 // struct sadb_x_sec_ctx
-	layoutSadbXKmaddress        layout = 32 // struct sadb_x_kmaddress
-	layoutSadbXFilter           layout = 33 // struct sadb_x_filter
-	layoutSadbXSaReplay         layout = 34 // struct sadb_x_sa_replay
-	layoutSadbXIfHwOffl         layout = 35 // struct sadb_x_if_hw_offl
-	layoutSadbXIpsecif          layout = 36 // struct sadb_x_ipsecif
-	layoutSadbSessionId         layout = 37 // struct sadb_session_id
-	layoutSadbSessionIdIlp32    layout = 38 // struct sadb_session_id@ilp32
-	layoutSadbSastat            layout = 39 // struct sadb_sastat
-	layoutSastat                layout = 40 // struct sastat
-	layoutSadbProtocol          layout = 41 // struct sadb_protocol
-	layoutSadbXUdpencap         layout = 42 // struct sadb_x_udpencap
-	layoutSadbXTag              layout = 43 // struct sadb_x_tag
-	layoutSadbXTap              layout = 44 // struct sadb_x_tap
-	layoutSadbXRdomain          layout = 45 // struct sadb_x_rdomain
-	layoutSadbXMtu              layout = 46 // struct sadb_x_mtu
-	layoutSadbXReplay           layout = 47 // struct sadb_x_replay
-	layoutSadbXCounter          layout = 48 // struct sadb_x_counter
-	layoutSadbXIface            layout = 49 // struct sadb_x_iface
-	layoutSadbXCred             layout = 50 // struct sadb_x_cred
-	layoutSadbXEreg             layout = 51 // struct sadb_x_ereg
-	layoutSadbXEcomb            layout = 52 // struct sadb_x_ecomb
-	layoutSadbXAlgdesc          layout = 53 // struct sadb_x_algdesc
-	layoutSadbXKmc              layout = 54 // struct sadb_x_kmc
-	layoutSadbXPair             layout = 55 // struct sadb_x_pair
-	layoutSadbXReplayCtr        layout = 56 // struct sadb_x_replay_ctr
-	layoutSadbXEdump            layout = 57 // struct sadb_x_edump
+	layoutSadbPropIllumos       layout = 11 // struct sadb_prop@illumos
+	layoutSadbPropIllumosEprop  layout = 12 // struct sadb_prop@illumos_eprop
+	layoutSadbComb              layout = 13 // struct sadb_comb
+	layoutSadbSupported         layout = 14 // struct sadb_supported
+	layoutSadbAlg               layout = 15 // struct sadb_alg
+	layoutSadbAlgIllumos        layout = 16 // struct sadb_alg@illumos
+	layoutSadbSpirange          layout = 17 // struct sadb_spirange
+	layoutSadbSpirangeIllumos   layout = 18 // struct sadb_spirange@illumos
+	layoutSadbXKmprivate        layout = 19 // struct sadb_x_kmprivate
+	layoutSadbXSa2              layout = 20 // struct sadb_x_sa2
+	layoutSadbXSa2Darwin        layout = 21 // struct sadb_x_sa2@darwin
+	layoutSadbXPolicy           layout = 22 // struct sadb_x_policy
+	layoutSadbXPolicyFreebsd    layout = 23 // struct sadb_x_policy@freebsd
+	layoutSadbXPolicyNetbsd     layout = 24 // struct sadb_x_policy@netbsd
+	layoutSadbXPolicyKame       layout = 25 // struct sadb_x_policy@kame
+	layoutSadbXPolicyOpenbsd    layout = 26 // struct sadb_x_policy@openbsd
+	layoutSadbXIpsecrequest     layout = 27 // struct sadb_x_ipsecrequest
+	layoutSadbXIpsecrequestKame layout = 28 // struct sadb_x_ipsecrequest@kame
+	layoutSadbXNatTType         layout = 29 // struct sadb_x_nat_t_type
+	layoutSadbXNatTPort         layout = 30 // struct sadb_x_nat_t_port
+	layoutSadbXNatTFrag         layout = 31 // struct sadb_x_nat_t_frag
+	layoutSadbXSecCtx           layout = 32 // struct sadb_x_sec_ctx
+	layoutSadbXKmaddress        layout = 33 // struct sadb_x_kmaddress
+	layoutSadbXFilter           layout = 34 // struct sadb_x_filter
+	layoutSadbXSaReplay         layout = 35 // struct sadb_x_sa_replay
+	layoutSadbXIfHwOffl         layout = 36 // struct sadb_x_if_hw_offl
+	layoutSadbXIpsecif          layout = 37 // struct sadb_x_ipsecif
+	layoutSadbSessionId         layout = 38 // struct sadb_session_id
+	layoutSadbSessionIdIlp32    layout = 39 // struct sadb_session_id@ilp32
+	layoutSadbSastat            layout = 40 // struct sadb_sastat
+	layoutSastat                layout = 41 // struct sastat
+	layoutSadbProtocol          layout = 42 // struct sadb_protocol
+	layoutSadbXUdpencap         layout = 43 // struct sadb_x_udpencap
+	layoutSadbXTag              layout = 44 // struct sadb_x_tag
+	layoutSadbXTap              layout = 45 // struct sadb_x_tap
+	layoutSadbXRdomain          layout = 46 // struct sadb_x_rdomain
+	layoutSadbXMtu              layout = 47 // struct sadb_x_mtu
+	layoutSadbXReplay           layout = 48 // struct sadb_x_replay
+	layoutSadbXCounter          layout = 49 // struct sadb_x_counter
+	layoutSadbXIface            layout = 50 // struct sadb_x_iface
+	layoutSadbXCred             layout = 51 // struct sadb_x_cred
+	layoutSadbXEreg             layout = 52 // struct sadb_x_ereg
+	layoutSadbXEcomb            layout = 53 // struct sadb_x_ecomb
+	layoutSadbXAlgdesc          layout = 54 // struct sadb_x_algdesc
+	layoutSadbXKmc              layout = 55 // struct sadb_x_kmc
+	layoutSadbXPair             layout = 56 // struct sadb_x_pair
+	layoutSadbXReplayCtr        layout = 57 // struct sadb_x_replay_ctr
+	layoutSadbXEdump            layout = 58 // struct sadb_x_edump
 )
 
 // SA names a security association and says how it works (RFC 2367 2.3.1). macOS may append four more fields, 24 bytes in all.
@@ -569,12 +570,15 @@ func (x *Sensitivity) String() string { return extensionString(x) }
 //
 // Layout: struct sadb_prop, 8 bytes before what follows (RFC 2367 2.3.7).
 // Layout: struct sadb_prop@openbsd, 8 bytes before what follows (OpenBSD net/pfkeyv2.h 1.95).
+// Layout: struct sadb_prop@illumos, 8 bytes before what follows (illumos uts/common/net/pfkeyv2.h).
 type Proposal struct {
 	Header
-	Replay   uint8
-	Reserved [3]byte
-	Num      uint8  // count
-	List     []byte // the combinations, as on the wire
+	Replay    uint8
+	Reserved  [3]byte
+	Num       uint8 // count
+	EReserved uint8
+	NumECombs uint16 // for EPROP only
+	List      []byte // the combinations, as on the wire
 }
 
 func (x *Proposal) decode(id layout, big bool, b []byte) {
@@ -584,6 +588,8 @@ func (x *Proposal) decode(id layout, big bool, b []byte) {
 		x.Replay = b[4]
 		x.Reserved = [3]byte(b[5:8])
 		x.Num = 0
+		x.EReserved = 0
+		x.NumECombs = 0
 		x.List = b[8:len(b):len(b)]
 	case layoutSadbPropOpenbsd:
 		_ = b[7]
@@ -591,6 +597,16 @@ func (x *Proposal) decode(id layout, big bool, b []byte) {
 		x.Reserved = [3]byte{}
 		copy(x.Reserved[:], b[6:8])
 		x.Num = b[4]
+		x.EReserved = 0
+		x.NumECombs = 0
+		x.List = b[8:len(b):len(b)]
+	case layoutSadbPropIllumos:
+		_ = b[7]
+		x.Replay = b[4]
+		x.Reserved = [3]byte{}
+		x.Num = 0
+		x.EReserved = b[5]
+		x.NumECombs = get16(b[6:], big)
 		x.List = b[8:len(b):len(b)]
 	}
 }
@@ -610,6 +626,13 @@ func (x *Proposal) encode(id layout, big bool, dst []byte) []byte {
 		b[4] = x.Num
 		dst = append(dst, b[4:]...)
 		return append(dst, x.List...)
+	case layoutSadbPropIllumos:
+		var b [8]byte
+		b[4] = x.Replay
+		b[5] = x.EReserved
+		put16(b[6:], big, x.NumECombs)
+		dst = append(dst, b[4:]...)
+		return append(dst, x.List...)
 	}
 	return dst
 }
@@ -619,6 +642,8 @@ func (x *Proposal) size(id layout) int {
 	case layoutSadbProp:
 		return 8 + len(x.List)
 	case layoutSadbPropOpenbsd:
+		return 8 + len(x.List)
+	case layoutSadbPropIllumos:
 		return 8 + len(x.List)
 	}
 	return 0
@@ -2872,7 +2897,7 @@ func newExtension(h Header, id layout, big bool) Extension {
 		x := &Sensitivity{Header: h}
 		x.decode(id, big, h.Contents)
 		return x
-	case layoutSadbProp, layoutSadbPropOpenbsd:
+	case layoutSadbProp, layoutSadbPropOpenbsd, layoutSadbPropIllumos:
 		x := &Proposal{Header: h}
 		x.decode(id, big, h.Contents)
 		return x

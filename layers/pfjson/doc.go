@@ -37,6 +37,30 @@
 // message is one that a kernel accepts is not decided here: package layers/check
 // does that, and a caller may add what it finds to [Record.Problems].
 //
+// # From C members to JSON members
+//
+// Where a program that was compiled with a system's header says what a message
+// holds, the JSON says the same under these names:
+//
+//	sadb_msg_X                 msg.X
+//	sadb_S_X, sadb_x_S_X       ext[].X; the names that this rule does not give are in [Names]
+//	SADB_EXT_N, SADB_X_EXT_N   ext[].name is N
+//	a wrapped message          inner
+//	sadb_comb                  combs[]
+//	sadb_alg                   algs[]
+//	sadb_x_ecomb               ecombs[], and each sadb_x_algdesc after it in its algs[]
+//	sadb_x_ipsecrequest        requests[], its addresses src and dst
+//	sastat                     list[]
+//	sockaddr                   family addr port, and sa_len zero flowinfo scope_id src_id if unusual
+//	a key                      key (octets without padding) and pad
+//	an identity, a tag         identity, tag, or identity_hex, tag_hex
+//	private data, credentials  data
+//	what cannot be framed      rest
+//
+// Members in network byte order (SPIs, ports, illumos' SPI range) have the number
+// that they mean, not what a load in host order gives. Reserved members and padding
+// that are absent are zero. expect_test.go holds the package to this table.
+//
 // # Values
 //
 // Numbers are JSON numbers, above 2^53 strings of decimal digits. SPIs are
