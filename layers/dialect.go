@@ -208,6 +208,8 @@ const (
 	EnumLevel       = shape.PolicyLevel
 	EnumPolicyType  = shape.PolicyType
 	EnumPolicyScope = shape.PolicyScope
+	EnumFlowType    = shape.FlowType   // OpenBSD
+	EnumFlowDir     = shape.FlowDir    // OpenBSD
 	EnumDiagnostic  = shape.Diagnostic // in sadb_msg_reserved, on illumos
 
 	// Flags.

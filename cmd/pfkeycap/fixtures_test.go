@@ -7,8 +7,11 @@ import (
 	"flag"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,7 +40,7 @@ func fixtureFiles(t testing.TB) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(list) < 50 {
+	if len(list) < 80 {
 		t.Fatalf("only %d fixtures", len(list))
 	}
 	return list
@@ -108,7 +111,7 @@ func TestFixtureOutput(t *testing.T) {
 			golden(t, base+".json", command(t, "decode", "-T", "json", path))
 		}
 	}
-	if withJSON < 10 {
+	if withJSON < 20 {
 		t.Errorf("only %d fixtures have expected JSON", withJSON)
 	}
 }
@@ -146,55 +149,85 @@ func TestFixturesAreLossless(t *testing.T) {
 			}
 		}
 	}
-	if n < 3000 {
+	if n < 4000 {
 		t.Errorf("only %d records", n)
 	}
 }
 
 // TestFixtureSecrets: no 4-byte window of any key is in a capture or in any output
-// that was not asked to show keys, malformed messages included.
+// that was not asked to show keys, malformed messages included. The kernels' captures
+// are held against all their keys. The numbers that the layouts were filled with are
+// a key in one of them and something public in another, so each is held against its
+// own.
 func TestFixtureSecrets(t *testing.T) {
-	outputs := [][]string{
-		{"decode", "-vvx", "--keep-duplicates", "--lint"},
-		{"decode", "-T", "json", "--lint"},
-		{"decode", "-T", "json", "--lint=rfc2367"},
-	}
-	windows := map[[4]byte]bool{}
+	groups := map[string][]string{}
 	for _, path := range fixtureFiles(t) {
+		group := "kernels"
+		if strings.Contains(path, "layout") {
+			group = path
+		}
+		groups[group] = append(groups[group], path)
+	}
+	for group, paths := range groups {
+		windows := keyWindows(t, paths)
+		if least := map[bool]int{true: 400, false: 10}[group == "kernels"]; len(windows) < least {
+			t.Errorf("%s: only %d windows of keys to look for", group, len(windows))
+		}
+		for _, path := range paths {
+			checkSecrets(t, path, windows)
+		}
+	}
+}
+
+// keyWindows returns the 4-byte windows of all keys in the captures.
+func keyWindows(t *testing.T, paths []string) map[[4]byte]bool {
+	windows, public := map[[4]byte]bool{}, map[[4]byte]bool{}
+	for _, path := range paths {
 		for _, r := range records(t, path) {
-			data := r.Bytes()
+			data := bytes.Clone(r.Bytes())
 			spans := r.Codec.AppendSecrets(nil, data)
 			if len(spans) > 0 && r.True == nil {
 				t.Fatalf("%s #%d: the side file does not have its secrets", path, r.Number)
 			}
 			for _, s := range spans {
 				for i := s.Offset; i+4 <= s.Offset+s.Key; i++ {
-					// What is nearly all one byte occurs everywhere.
-					if w := [4]byte(data[i:]); distinct(w) > 2 {
+					// What is nearly all one byte occurs everywhere, and so do digits.
+					if w := [4]byte(data[i:]); distinct(w) > 2 && len(bytes.Trim(w[:], "0123456789:")) > 0 {
 						windows[w] = true
 					}
 				}
+				clear(data[s.Offset : s.Offset+s.Len])
+			}
+			for i := range len(data) - 3 {
+				public[[4]byte(data[i:])] = true
 			}
 		}
 	}
-	if len(windows) < 400 {
-		t.Errorf("only %d windows of keys to look for", len(windows))
+	// Some keys and some labels and texts for the tests count up alike.
+	maps.DeleteFunc(windows, func(w [4]byte, _ bool) bool {
+		return public[w] && w[1] == w[0]+1 && w[2] == w[1]+1 && w[3] == w[2]+1
+	})
+	return windows
+}
+
+func checkSecrets(t *testing.T, path string, windows map[[4]byte]bool) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, path := range fixtureFiles(t) {
-		file, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	for w := range windows {
+		if bytes.Contains(file, w[:]) {
+			t.Errorf("%s holds %x of a key", path, w)
+			break
 		}
-		for w := range windows {
-			if bytes.Contains(file, w[:]) {
-				t.Errorf("%s holds a part of a key", path)
-				break
-			}
-		}
-		for _, args := range outputs {
-			if w, found := findWindow(command(t, append(args, path)...), windows); found {
-				t.Errorf("pfkeycap %s %s shows %x of a key", strings.Join(args, " "), path, w)
-			}
+	}
+	for _, args := range [][]string{
+		{"decode", "-vvx", "--keep-duplicates", "--lint"},
+		{"decode", "-T", "json", "--lint"},
+		{"decode", "-T", "json", "--lint=rfc2367"},
+	} {
+		if w, found := findWindow(command(t, append(args, path)...), windows); found {
+			t.Errorf("pfkeycap %s %s shows %x of a key", strings.Join(args, " "), path, w)
 		}
 	}
 }
@@ -260,6 +293,47 @@ func TestBigEndianTwins(t *testing.T) {
 		}
 	}
 }
+
+// TestReencodedTwins: what was re-encoded in the other byte order says the same.
+func TestReencodedTwins(t *testing.T) {
+	n := 0
+	for _, path := range fixtureFiles(t) {
+		name, is := strings.CutSuffix(path, "-be.pcapng")
+		if !is {
+			continue
+		}
+		little := map[uint64]*record.Record{}
+		for _, r := range records(t, name+".pcapng") {
+			little[r.Number] = r
+		}
+		for _, b := range records(t, path) {
+			if !slices.Contains(b.Comments, "re-encoded from le byte order") {
+				break // made so
+			}
+			l := little[b.Number]
+			if l == nil || b.Codec.Order != layers.BigEndian || l.Codec.Order != layers.LittleEndian {
+				t.Fatalf("%s #%d: %v, and its twin %v", path, b.Number, b, l)
+			}
+			n++
+			if got, want := values(b), values(l); got != want {
+				t.Errorf("%s #%d:\nbig    %s\nlittle %s", path, b.Number, got, want)
+			}
+		}
+	}
+	if n < 200 {
+		t.Errorf("only %d records were re-encoded", n)
+	}
+}
+
+// values is all that a message says, and not in which byte order.
+func values(r *record.Record) string {
+	line := string(pfjson.Append(nil, &pfjson.Record{Codec: r.Codec, Data: r.Bytes()}, pfjson.Options{ShowKeys: true}))
+	line = strings.Replace(line, `"order":"`+r.Codec.Order.String(), `"order":"`, 1)
+	return secretReserved.ReplaceAllString(line, `"reserved":`)
+}
+
+// secretReserved is the reserved number beside a secret, which is given as octets.
+var secretReserved = regexp.MustCompile(`"reserved":"[0-9a-f]+"`)
 
 // masked is a message without what differs between two runs: process ids, times,
 // SPIs that a kernel chose, keys.

@@ -334,6 +334,7 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 	if x := m.Policy(); x != nil {
 		dst = p.appendPolicyTail(dst, x)
 	}
+	dst = p.appendOthers(dst, m)
 	if x := m.Proposal(); x != nil {
 		dst = append(dst, " combs="...)
 		dst = strconv.AppendInt(dst, int64(len(x.List)/72), 10)
