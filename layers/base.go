@@ -197,6 +197,22 @@ func (m *Base) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOp
 	return nil
 }
 
+// Unwrap returns the message inside msg if that is the X_PROMISC wrapper in which a
+// kernel hands on messages to promiscuous sockets, else msg. It is for what a socket
+// has read: Linux wraps nothing, so there msg is returned as it is. The result
+// aliases msg.
+func (c Codec) Unwrap(msg []byte) []byte {
+	if c.Dialect == Linux || len(msg) < BaseLen {
+		return msg
+	}
+	var b Base
+	b.decode(c, msg)
+	if b.wraps() {
+		return msg[BaseLen:]
+	}
+	return msg
+}
+
 // wraps reports whether the header is that of an X_PROMISC wrapper around a
 // message: whether another header with a sane length follows it. The outer length
 // may be 16 bytes too large (NetBSD's key_sendup).

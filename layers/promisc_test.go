@@ -121,3 +121,23 @@ func TestNesting(t *testing.T) {
 		checkWalk(t, c, wide)
 	})
 }
+
+func TestUnwrap(t *testing.T) {
+	for _, c := range []layers.Codec{{Dialect: layers.OpenBSD, Order: layers.LittleEndian}, {Dialect: layers.NetBSD, Order: layers.BigEndian}} {
+		inner := encode(t, c, &layers.Base{Type: layers.FLUSH, SAType: 2, Seq: 7, PID: 412})
+		for _, words := range []int{0, 2} {
+			if got := c.Unwrap(wrap(c, inner, words)); !bytes.Equal(got, inner) {
+				t.Errorf("%v: in the wrapper is %x", c, got)
+			}
+		}
+		for _, msg := range [][]byte{inner, inner[:8], nil, wrap(c, inner, 0)[:24]} {
+			if got := c.Unwrap(msg); !bytes.Equal(got, msg) {
+				t.Errorf("%v: %x became %x", c, msg, got)
+			}
+		}
+		c.Dialect = layers.Linux
+		if got := c.Unwrap(wrap(c, inner, 0)); len(got) != 32 {
+			t.Errorf("Linux wrapped %x", got)
+		}
+	}
+}

@@ -169,7 +169,6 @@ type planner struct {
 	hidden   bool               // some record has stand-ins
 	missing  bool               // and its true bytes are not at hand
 	records  int
-	msg      layers.Message
 }
 
 // read collects the records that are not twins.
@@ -270,13 +269,7 @@ func (p *planner) settle(a *answer) {
 	if a.full != nil && !p.missing {
 		a.data = a.full
 	}
-	if a.codec.Dialect != layers.Linux {
-		p.msg.Codec = a.codec
-		_ = p.msg.DecodeFromBytes(a.data, nil)
-		if p.msg.Inner != nil {
-			a.data = p.msg.Inner
-		}
-	}
+	a.data = a.codec.Unwrap(a.data)
 }
 
 func (p *planner) step(it *item) {

@@ -642,7 +642,9 @@ func TestNoSecrets(t *testing.T) {
 			b := r.Bytes()
 			for _, s := range r.Codec.AppendSecrets(nil, b) {
 				for i := s.Offset; i+4 <= s.Offset+s.Key; i++ {
-					if w := string(b[i : i+4]); strings.Trim(w, w[:1]) != "" {
+					// Numbers that count up are keys in tests, and occur elsewhere.
+					w := string(b[i : i+4])
+					if strings.Trim(w, w[:1]) != "" && (w[1] != w[0]+1 || w[2] != w[1]+1 || w[3] != w[2]+1) {
 						secrets[w] = true
 					}
 				}

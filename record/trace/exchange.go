@@ -124,11 +124,7 @@ func (x *Exchange) over(n uint64) bool {
 // inside if it is wrapped.
 func header(rec *record.Record) (m layers.Message) {
 	m.Codec = rec.Codec
-	m.DecodeFromBytes(rec.Data, nil)
-	if m.Inner != nil && rec.Codec.Dialect != layers.Linux {
-		inner := m.Inner
-		m.DecodeFromBytes(inner, nil)
-	}
+	m.DecodeFromBytes(rec.Codec.Unwrap(rec.Data), nil)
 	return m
 }
 

@@ -169,7 +169,7 @@ func Recording(src replay.Source) (*Target, error) {
 				continue
 			}
 			index[r.Number] = len(requests)
-			requests, answers = append(requests, b), append(answers, nil)
+			requests, answers = append(requests, r.Codec.Unwrap(b)), append(answers, nil)
 		case trace.Reply:
 			if i, ok := index[r.ReplyTo]; ok {
 				answers[i] = append(answers[i], b)
