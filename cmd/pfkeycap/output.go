@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pfkeycap/pfkeycap/cmd/pfkeycap/internal/render"
-	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
@@ -109,10 +108,7 @@ func (p *printer) setFields(c *cli.Context, csv bool, ids func(*record.Record, [
 
 // explain says why the kernel refused a request, as far as its bytes tell.
 func explain(reply *record.Record, request []byte) string {
-	if len(reply.Data) < layers.BaseLen {
-		return ""
-	}
-	return check.Explain(reply.Codec, request, reply.Data[2])
+	return check.ExplainReply(reply.Codec, request, reply.Data)
 }
 
 // print prints one record at once, or when enough has come together.

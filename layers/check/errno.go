@@ -38,8 +38,7 @@ const (
 
 // illumos (usr/src/uts/common/sys/errno.h).
 const (
-	illMSGSIZE        = 97
-	illPROTONOSUPPORT = 120
-	illOPNOTSUPP      = 122
-	illAFNOSUPPORT    = 124
+	illMSGSIZE   = 97
+	illPROTOTYPE = 98
+	illOPNOTSUPP = 122
 )

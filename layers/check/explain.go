@@ -69,6 +69,33 @@ func Explain(c layers.Codec, request []byte, errno uint8) string {
 	return ""
 }
 
+// ExplainReply is Explain for an answer of the kernel, of which it reads all it says
+// about the reason: the errno, and on illumos the diagnostic in sadb_msg_reserved. It
+// returns "" if nothing sensible can be said, as of what is shorter than a header.
+func ExplainReply(c layers.Codec, request, reply []byte) string {
+	if len(reply) < layers.BaseLen {
+		return ""
+	}
+	var m layers.Message
+	m.Codec = c
+	_ = m.DecodeFromBytes(reply[:layers.BaseLen], nil) // of what follows nothing is read
+	if c.Dialect != layers.Illumos || m.Errno == 0 || m.Reserved == 0 {
+		return Explain(c, request, m.Errno)
+	}
+	for _, p := range Judge(layers.Illumos, c, request, ToKernel) {
+		if p.Errno == m.Errno && p.Diagnostic == m.Reserved {
+			return p.String()
+		}
+	}
+	if text := illumosDiagnostics[m.Reserved]; text != "" {
+		return text
+	}
+	if name := c.Dialect.EnumName(layers.EnumDiagnostic, uint64(m.Reserved)); name != "" {
+		return "the kernel says " + name
+	}
+	return Explain(c, request, m.Errno)
+}
+
 // explainRFC is Explain for systems whose kernels have no rules here.
 func explainRFC(c layers.Codec, request []byte, errno uint8) string {
 	name := c.Dialect.ErrnoName(errno)

@@ -1,6 +1,10 @@
 package check
 
-import "github.com/pfkeycap/pfkeycap/layers"
+import (
+	"slices"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
 
 // kernel is how one system judges messages, as data and functions. RFC 2367 is
 // one of them, which has no errnos.
@@ -37,6 +41,7 @@ var kernels = [256]*kernel{
 	layers.RFC2367: &rfcKernel,
 	layers.Linux:   &linuxKernel,
 	layers.OpenBSD: &openBSDKernel,
+	layers.Illumos: &illumosKernel,
 }
 
 func init() {
@@ -110,6 +115,7 @@ func (s *kernel) rule(id code) *Rule {
 func (s *kernel) check(c layers.Codec, msg []byte, dir Direction) []Problem {
 	var found []Problem
 	var from uint32
+	whole := msg
 	for depth := 0; ; depth++ {
 		k := newChecker(s, c, msg, dir)
 		k.base, k.found, k.sender = depth*layers.BaseLen, found, from
@@ -123,10 +129,54 @@ func (s *kernel) check(c layers.Codec, msg []byte, dir Direction) []Problem {
 		}
 		found = k.free()
 		if inner == nil || depth == maxWrappers {
-			return found
+			break
 		}
 		msg, from = inner, sender
 	}
+	if len(found) > 0 && c.Dialect != s.dialect && s != &rfcKernel {
+		hide(c, whole, found)
+	}
+	return found
+}
+
+// hide takes the numbers out of what is said of extensions that c's dialect keeps
+// secret: the kernel may take KMPRIVATE for an address.
+func hide(c layers.Codec, msg []byte, found []Problem) {
+	var spans []layers.Span
+	for _, span := range c.AppendSecrets(nil, msg) {
+		if !inKey(found, span) {
+			spans = append(spans, span)
+		}
+	}
+	for i := range found {
+		p := &found[i]
+		if p.Ext == "" || p.Len == 0 || slices.Contains(aboutHeaders, p.rule.id) {
+			continue
+		}
+		for _, span := range spans {
+			if span.Offset < p.Offset+p.Len && p.Offset < span.Offset+span.Len || p.rule.id == cFamilies {
+				p.Text = p.rule.Text
+			}
+		}
+	}
+}
+
+// aboutHeaders are the objections that say nothing of an extension's body.
+var aboutHeaders = []code{
+	cExtType, cUnknownExt, cExtShort, cExtCut, cExtLong, cDuplicate, cExtForbidden, cExtOption, cExtIgnored,
+	cAddressShort, cReplyForbidden, cReplyExtra,
+}
+
+// inKey tells whether a secret is in what the kernel, too, takes for a key, of which
+// only lengths are said.
+func inKey(found []Problem, span layers.Span) bool {
+	for i := range found {
+		p := &found[i]
+		if (p.Ext == "KEY_AUTH" || p.Ext == "KEY_ENCRYPT") && p.Offset <= span.Offset && span.Offset+span.Len <= p.Offset+p.Len {
+			return true
+		}
+	}
+	return false
 }
 
 // maxWrappers bounds the X_PROMISC headers inside each other that are looked at,

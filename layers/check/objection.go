@@ -26,6 +26,7 @@ const (
 	cOverrun
 	cExtType
 	cExtShort
+	cExtCut
 	cDuplicate
 	cExtForbidden
 	cRelease
@@ -37,10 +38,13 @@ const (
 	cAddressPrefix
 	cSockaddrLength
 	cAddressZero
+	cAddressValue
 	cAddressPort
+	cAddressProto
 	cKeyOverrun
 	cIdentType
 	cIdentity
+	cIdentityCut
 	cProposal
 	cContextLength
 	cUnknownExt
@@ -49,6 +53,7 @@ const (
 
 	// Message by message.
 	cKernelOnly
+	cMessageSAType
 	cAcquire
 	cSAMissing
 	cAddressMissing
@@ -62,13 +67,18 @@ const (
 	cSATypeEmpty
 	cAlgRange
 	cKeyEmpty
+	cKeyZero
 	cContext
+	cLabel
 	cAlgUnknown
 	cAlgAEAD
 	cMode
 	cProxyFamily
+	cInnerProto
 	cSATypeUnspec
 	cAlgMissing
+	cAlgUnused
+	cFlags
 	cKeySize
 	cIPCompMode
 	cEncapSAType
@@ -85,11 +95,13 @@ const (
 	cKeyBits
 	cTruncation
 	cLifetimeOrder
+	cCurrent
 	cSPIRange
 	cSPIRangeCPI
 	cSPIRangeLow
 	cRDomain
 	cRegister
+	cERegEnd
 	cFlushSAType
 	cFilter
 	cPromisc
@@ -215,6 +227,9 @@ var objections = [numCodes]objection{
 	cExtShort: {"extension-short",
 		"an extension is shorter than its structure",
 		"fill the whole structure and set the length accordingly"},
+	cExtCut: {"extension-cut",
+		"an extension is shorter than its structure; the kernel reads on in what follows",
+		"fill the whole structure and set the length accordingly"},
 	cDuplicate: {"extension-duplicate",
 		"an extension that Linux knows occurs twice",
 		"send one of each type"},
@@ -248,9 +263,15 @@ var objections = [numCodes]objection{
 	cAddressZero: {"address-zero",
 		"what is not address in a sockaddr (sin_zero, sin6_flowinfo) is not zero",
 		"clear it"},
+	cAddressValue: {"address-value",
+		"an address is none that can be here: multicast as a source, unspecified as a destination",
+		"use the address of a host"},
 	cAddressPort: {"address-port",
 		"an address has a port",
 		"set it to 0"},
+	cAddressProto: {"address-protocol",
+		"source and destination have different protocols",
+		"set sadb_address_proto of both to the same"},
 	cKeyOverrun: {layers.KeyOverrun.Code(),
 		"a key has more bits than its extension holds",
 		"set sadb_key_bits to the bits that are there, or sadb_key_len to (8 + ceil(bits/8)) bytes rounded up to words"},
@@ -259,6 +280,9 @@ var objections = [numCodes]objection{
 		"use one that its header defines"},
 	cIdentity: {"identity-string",
 		"an identity is no NUL-terminated string padded to 8 bytes",
+		"append the terminating NUL and zeros up to the next 8 bytes"},
+	cIdentityCut: {"identity-cut",
+		"an identity is not NUL-terminated: the kernel sets its last octet to zero",
 		"append the terminating NUL and zeros up to the next 8 bytes"},
 	cProposal: {"proposal-size",
 		"a proposal does not consist of whole combinations",
@@ -278,6 +302,9 @@ var objections = [numCodes]objection{
 	cKernelOnly: {"kernel-only",
 		"messages of this type come from the kernel; Linux takes none",
 		"send none"},
+	cMessageSAType: {"message-satype",
+		"the SA type knows no messages of this type",
+		"use another SA type"},
 	cAcquire: {"acquire-not-bare",
 		"an ACQUIRE to Linux may be the bare header only",
 		"send the 16-byte header with the kernel's seq and an errno, to say that key management failed"},
@@ -317,9 +344,15 @@ var objections = [numCodes]objection{
 	cKeyEmpty: {"key-empty",
 		"a key has 0 bits, and its algorithm is not NULL",
 		"give the key, or leave KEY_AUTH out"},
+	cKeyZero: {"key-zero",
+		"a key of zeros is refused if what follows it in memory is zero, too",
+		"use a random key"},
 	cContext: {"context-unchecked",
 		"whether a security context is accepted depends on the kernel's security module",
 		"leave SEC_CTX out where no SELinux is active"},
+	cLabel: {"label-unchecked",
+		"whether a sensitivity label is accepted depends on the system",
+		"leave SENSITIVITY and OUTER_SENS out where no Trusted Extensions are active"},
 	cAlgUnknown: {"algorithm-unknown",
 		"Linux has no such algorithm for PF_KEY",
 		"use an algorithm that REGISTER lists"},
@@ -332,12 +365,21 @@ var objections = [numCodes]objection{
 	cProxyFamily: {"proxy-family",
 		"ADDRESS_PROXY is of another family than the SA, which is in transport mode",
 		"use tunnel or BEET mode, or a proxy address of the SA's family"},
+	cInnerProto: {"inner-protocol",
+		"the protocol of the outer addresses is not that of a tunnel of the inner ones",
+		"set it to 0, or to 4 for inner IPv4 and 41 for inner IPv6"},
 	cSATypeUnspec: {"satype-unspec",
 		"an SA of type 0 cannot be made",
 		"use 2 (AH), 3 (ESP) or 9 (IPCOMP)"},
 	cAlgMissing: {"algorithm-missing",
 		"an ESP SA names no encryption, an AH SA no authentication, or an IPCOMP SA no compression",
 		"name one; 11 is NULL encryption"},
+	cAlgUnused: {"algorithm-unused",
+		"an AH SA names an encryption",
+		"set sadb_sa_encrypt to 0"},
+	cFlags: {"sa-flags",
+		"flags of the SA that a request may not set",
+		"clear them"},
 	cKeySize: {"key-size",
 		"the algorithm takes no key of this size",
 		"use a key size that REGISTER lists for the algorithm"},
@@ -386,6 +428,9 @@ var objections = [numCodes]objection{
 	cLifetimeOrder: {"lifetime-order",
 		"a soft limit is not below its hard limit, so no soft EXPIRE will come",
 		"make the soft limit smaller"},
+	cCurrent: {"lifetime-current",
+		"a request has LIFETIME_CURRENT",
+		"leave it out"},
 	cSPIRange: {"spirange",
 		"the SPI range ends before it begins",
 		"make min at most max, both in the kernel's byte order"},
@@ -401,6 +446,9 @@ var objections = [numCodes]objection{
 	cRegister: {"register-satype",
 		"REGISTER takes SA types up to 9",
 		"use 2 (AH), 3 (ESP) or 9 (IPCOMP), or 0 to list algorithms without registering"},
+	cERegEnd: {"ereg-end",
+		"the SA types of EREG do not end with a 0",
+		"append a 0"},
 	cFlushSAType: {"flush-satype",
 		"there are no SAs of this SA type to flush",
 		"use 0 for all, or an SA type that the system has"},

@@ -44,14 +44,19 @@ const (
 type Problem struct {
 	Code     string // of the rule, such as "key-overrun"
 	Severity Severity
-	Errno    uint8  // the kernel's answer, an error number of its system; 0: accepted nevertheless
-	ByWrite  bool   // write(2) itself fails, and nothing is delivered to anybody
-	Offset   int    // bytes from the start of the message
-	Len      int    // bytes concerned; 0 if something is missing
-	Ext      string // name of the extension, or "" for the message header
-	Text     string // what is wrong; begins with "missing" if Len is 0 and Ext is set
-	Instead  string // what would work
-	Source   string // where the rule is from
+	Errno    uint8 // the kernel's answer, an error number of its system; 0: accepted nevertheless
+	ByWrite  bool  // write(2) itself fails, and nothing is delivered to anybody
+
+	// Diagnostic is what illumos puts into sadb_msg_reserved of its refusal; names
+	// are in layers.EnumDiagnostic. 0: none, as everywhere else.
+	Diagnostic uint16
+
+	Offset  int    // bytes from the start of the message
+	Len     int    // bytes concerned; 0 if something is missing
+	Ext     string // name of the extension, or "" for the message header
+	Text    string // what is wrong; begins with "missing" if Len is 0 and Ext is set
+	Instead string // what would work
+	Source  string // where the rule is from
 
 	rule *Rule
 }

@@ -360,6 +360,7 @@ var ruleCases = []struct {
 	{layers.Linux, layers.Linux, linuxCases},
 	{layers.RFC2367, layers.Linux, rfcCases},
 	{layers.OpenBSD, layers.OpenBSD, openBSDCases},
+	{layers.Illumos, layers.Illumos, illumosCases},
 }
 
 type ruleKey struct {
