@@ -2,12 +2,12 @@ package record
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,7 +18,7 @@ const CompressedSuffix = ".zst"
 
 // compress writes what is in a file into a new one, compressed. What is there
 // already is not touched.
-func compress(to string, in *os.File) (err error) {
+func compress(ctx context.Context, to string, in *os.File) (err error) {
 	out, err := CreatePrivate(to, false)
 	if err != nil {
 		return err
@@ -36,7 +36,12 @@ func compress(to string, in *os.File) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(z, in)
+	_, err = io.Copy(z, readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return in.Read(p)
+	}))
 	if cerr := z.Close(); err == nil {
 		err = cerr
 	}
@@ -48,6 +53,10 @@ func compress(to string, in *os.File) (err error) {
 	}
 	return err
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // maxWindow is how far back compressed data may refer. A decoder allocates as much
 // as a file claims to need, so this bounds it: 8 MiB is what every decoder should
@@ -133,14 +142,4 @@ func (d *decompressor) explain(err error) error {
 		e.Reason = fmt.Sprintf("its %s data is damaged: %v", d.kind, err)
 	}
 	return e
-}
-
-// uncompressedName is the name of a file before it was compressed.
-func uncompressedName(path string) (string, bool) {
-	for _, suffix := range [...]string{CompressedSuffix, ".gz"} {
-		if name, ok := strings.CutSuffix(path, suffix); ok {
-			return name, true
-		}
-	}
-	return path, false
 }

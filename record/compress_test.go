@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -214,7 +215,7 @@ func TestTsharkZstd(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	name, err := s.Compress(w)
+	name, err := s.Compress(context.Background(), w)
 	if err != nil || name != path+".zst" {
 		t.Fatalf("%q, %v", name, err)
 	}

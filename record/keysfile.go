@@ -33,6 +33,18 @@ import (
 // KeysSuffix is appended to the name of a capture to give that of its side file.
 const KeysSuffix = ".keys"
 
+// KeysFileOf returns the name of the side file that lies beside a capture, which
+// may have been compressed since, or "" if there is none.
+func KeysFileOf(capture string) string {
+	for _, suffix := range [...]string{"", CompressedSuffix, ".gz"} {
+		base, ok := strings.CutSuffix(capture, suffix)
+		if _, err := os.Stat(base + KeysSuffix); ok && !errors.Is(err, fs.ErrNotExist) {
+			return base + KeysSuffix
+		}
+	}
+	return ""
+}
+
 const (
 	keysMagic   = "pfkeycap-keys"
 	keysVersion = 1

@@ -59,4 +59,4 @@ const tsResolNano = 9
 const commentProcess = "process="
 
 // commentFilter begins the comment of an interface that keeps WriterOptions.Filter.
-const commentFilter = "filter="
+const commentFilter = "filter: "

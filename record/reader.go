@@ -1,10 +1,8 @@
 package record
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -151,12 +149,10 @@ func Open(path string, o ReaderOptions) (*Reader, error) {
 	}
 	r.file = f
 	if o.KeysFile == "" && !o.NoKeys {
-		r.keys, err = openKeys(path+KeysSuffix, r.notice)
-		if name, compressed := uncompressedName(path); compressed && errors.Is(err, fs.ErrNotExist) {
-			r.keys, err = openKeys(name+KeysSuffix, r.notice)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			r.notice("keys", "the side file is of no use: %v", err)
+		if name := KeysFileOf(path); name != "" {
+			if r.keys, err = openKeys(name, r.notice); err != nil {
+				r.notice("keys", "the side file is of no use: %v", err)
+			}
 		}
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -216,11 +217,16 @@ func (s *Series) checkRing(first string) error {
 		name := o.name(n, time.Time{})
 		for _, name := range [...]string{name, name + KeysSuffix, name + CompressedSuffix} {
 			if _, err := os.Lstat(name); err == nil && name != first {
-				return &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+				return inTheWay(name)
 			}
 		}
 	}
 	return nil
+}
+
+// inTheWay is the error about a file whose name is needed.
+func inTheWay(name string) error {
+	return fmt.Errorf("capture: %w", &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist})
 }
 
 // create creates a capture.
@@ -231,7 +237,7 @@ func (s *Series) create(name string) (*Writer, error) {
 		to := name + CompressedSuffix
 		if st, err := os.Lstat(to); err == nil {
 			if !o.Writer.Overwrite || !st.Mode().IsRegular() {
-				return nil, fmt.Errorf("capture: %w", &fs.PathError{Op: "create", Path: to, Err: fs.ErrExist})
+				return nil, inTheWay(to)
 			}
 			if err := os.Remove(to); err != nil {
 				return nil, fmt.Errorf("capture: %w", err)
@@ -264,11 +270,22 @@ func (s *Series) notice(format string, args ...any) {
 	}
 }
 
+// Name returns the present name of a capture of the Series: "" if the ring has
+// removed it.
+func (s *Series) Name(w *Writer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.inSeries == nil || w.inSeries.gone {
+		return ""
+	}
+	return w.inSeries.capture
+}
+
 // Compress compresses a finished capture of the Series and puts the result, whose
 // name it returns, in its place. The side file stays as it is: readers find it.
-// If that fails, the capture is as it was. For one that the ring has removed the
-// name is "".
-func (s *Series) Compress(w *Writer) (string, error) {
+// If that fails, or ctx ends it, the capture is as it was. For one that the ring
+// has removed the name is "".
+func (s *Series) Compress(ctx context.Context, w *Writer) (string, error) {
 	f := w.inSeries
 	if f == nil {
 		return "", errors.New("it is not a capture of this series")
@@ -287,7 +304,7 @@ func (s *Series) Compress(w *Writer) (string, error) {
 	}
 	defer in.Close()
 	to := name + CompressedSuffix
-	if err := compress(to, in); err != nil {
+	if err := compress(ctx, to, in); err != nil {
 		return "", err
 	}
 	s.mu.Lock()

@@ -1,6 +1,7 @@
 package record_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -267,7 +268,7 @@ func TestSeriesCompress(t *testing.T) {
 		if i == 1 {
 			continue // this one's turn has not come yet
 		}
-		name, err := s.Compress(ws[i])
+		name, err := s.Compress(context.Background(), ws[i])
 		if err != nil || name != ws[i].Name()+".zst" {
 			t.Fatalf("%q, %v", name, err)
 		}
@@ -288,7 +289,7 @@ func TestSeriesCompress(t *testing.T) {
 		t.Error(g)
 	}
 	// The old x1 is gone; a new one has its name and is not touched.
-	if name, err := s.Compress(ws[1]); name != "" || err != nil {
+	if name, err := s.Compress(context.Background(), ws[1]); name != "" || err != nil {
 		t.Errorf("of one that is gone: %q, %v", name, err)
 	}
 	if g := strings.Join(files(t, dir), " "); g != "x0 x0.keys x1 x1.keys x2.keys x2.zst" {
@@ -298,7 +299,7 @@ func TestSeriesCompress(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "x0.zst"), []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if name, err := s.Compress(ws[3]); name != "" || !errors.Is(err, fs.ErrExist) {
+	if name, err := s.Compress(context.Background(), ws[3]); name != "" || !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%q, %v", name, err)
 	}
 	if rs, _ := open(t, ws[3].Name(), record.ReaderOptions{}); len(rs) != 1 || string(readFile(t, filepath.Join(dir, "x0.zst"))) != "old" {

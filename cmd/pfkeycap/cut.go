@@ -16,6 +16,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 	o := record.WriterOptions{
 		Application: "pfkeycap " + versionString(),
 		Meta:        in.meta,
+		Filter:      in.filter,
 		Overwrite:   c.Bool("overwrite"),
 	}
 	o.Meta.CaptureID = "" // a capture of its own
@@ -23,7 +24,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 	case in.meta.Keys == record.KeysInside:
 	case in.meta.SaltID != "": // the stand-ins are those of the input
 		o.Meta.Keys = record.KeysNone
-		if _, err := os.Stat(in.name + record.KeysSuffix); err == nil {
+		if record.KeysFileOf(in.name) != "" {
 			o.Meta.Keys = record.KeysBeside
 		}
 	default:
@@ -46,11 +47,16 @@ func createCapture(c *cli.Context, name string, o record.WriterOptions) (*record
 		return record.NewWriter(out, o)
 	}
 	w, err := record.Create(name, o)
+	return w, createError(err)
+}
+
+// createError gives an error of creating a capture its exit status.
+func createError(err error) error {
 	if errors.Is(err, os.ErrExist) {
-		return nil, usagef("%w (--overwrite replaces it)", err)
+		return usagef("%w (--overwrite replaces it)", err)
 	}
 	if err != nil {
-		return nil, &statusError{exitDamage, err}
+		return &statusError{exitDamage, err}
 	}
-	return w, nil
+	return nil
 }

@@ -38,12 +38,13 @@ func formNames() string {
 // input is any readable form of a recording.
 type input struct {
 	*tracedSource
-	name  string
-	file  bool // not live: output may be gathered
-	ids   func(r *record.Record, secret []byte, key int) [4]byte
-	close func() error
-	meta  record.Meta // what a capture says of itself
-	salt  record.Salt // of --salt-file; zero if there is none
+	name   string
+	file   bool // not live: output may be gathered
+	ids    func(r *record.Record, secret []byte, key int) [4]byte
+	close  func() error
+	meta   record.Meta // what a capture says of itself
+	filter string      // by which its records were chosen when it was recorded
+	salt   record.Salt // of --salt-file; zero if there is none
 }
 
 func (in *input) Close() error {
@@ -109,6 +110,10 @@ func openInput(c *cli.Context, name string) (*input, error) {
 	}
 	var src record.Source
 	promisc := record.NotKnown
+	if stream, err = record.Decompress(stream); err != nil {
+		in.Close()
+		return nil, inputError(in.name, err)
+	}
 	br := bufio.NewReaderSize(stream, 64<<10)
 	form, err := formOf(c, br)
 	if err != nil {
@@ -133,7 +138,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 		}
 		// What a capture says of itself is known once its first record is read.
 		src, in.ids = peek(r), r.ID
-		in.meta = r.Meta()
+		in.meta, in.filter = r.Meta(), r.Interface().Filter
 		promisc = in.meta.Promisc
 		if unsaid(r) {
 			src = newSniffed(src, over, in.notice(c))

@@ -79,7 +79,7 @@ func main() {
 
 // run is main without the process: what a test calls.
 func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
 	out := &output{w: stdout}
 	app := newApp(stdin, out, stderr)

@@ -8,13 +8,16 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/record/trace"
 )
@@ -33,8 +36,13 @@ Keys do not get into the capture: stand-ins of the same length do, and the true 
 go into FILE.keys, for you alone. --keys inside puts them into the capture, --keys none
 nowhere.
 
-SIGINT, SIGTERM and SIGHUP end the recording cleanly, SIGUSR1 prints counts.`,
-		Flags: append([]cli.Flag{
+SIGINT, SIGTERM and SIGHUP end the recording cleanly (SIGHUP not under nohup). SIGUSR1
+prints counts, SIGUSR2 waits until what has been recorded is on the disk, which
+otherwise happens every 5 seconds and at the end of each file.
+
+Files are made with mode 0600. One that is there is never overwritten without
+--overwrite: the recording does not begin, or goes on under another name.`,
+		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the capture to `FILE`, \"-\" is standard output"},
 			&cli.BoolFlag{Name: "print", Aliases: []string{"P"}, Usage: "print the messages too"},
 			&cli.BoolFlag{Name: "no-promiscuous-mode", Aliases: []string{"p"}, Usage: "only what is sent to every socket: no requests, no answers to others"},
@@ -45,8 +53,9 @@ SIGINT, SIGTERM and SIGHUP end the recording cleanly, SIGUSR1 prints counts.`,
 			&cli.StringFlag{Name: "keys-file", Usage: "write the secrets to `FILE` (FILE.keys of -w)"},
 			&cli.StringFlag{Name: "salt-file", Usage: "make stand-ins under the salt in `FILE`, to compare recordings; made if missing"},
 			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE and its side file"},
+			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "only what `EXPR` is true for, as decode -Y has it; the rest is counted"},
 			targetFlag(), sandboxFlag(),
-		}, outputFlags("t")...),
+		}, fileFlags(), outputFlags("t")),
 		Action: recordAction,
 	}
 }
@@ -59,10 +68,20 @@ func recordAction(c *cli.Context) error {
 	if c.Int("buffer") <= 0 || c.Int("snaplen") < 0 {
 		return usagef("-B and -s want a positive number")
 	}
+	plan, err := parseFilePlan(c)
+	if err != nil {
+		return err
+	}
+	if c.String("write") == "-" && c.Bool("print") {
+		return usagef("standard output cannot take both the capture and -P")
+	}
+	if _, err := newChooser(c, nil); err != nil { // what is wrong with it is said without a socket
+		return err
+	}
 	if elsewhere, err := inTarget(c); elsewhere {
 		return err
 	}
-	rec, err := newRecording(c)
+	rec, err := newRecording(c, plan)
 	if err != nil {
 		return err
 	}
@@ -74,13 +93,17 @@ func recordAction(c *cli.Context) error {
 type recording struct {
 	record.Recorder
 	conn   *keysock.Conn
-	name   string // of the capture; "" if there is none
+	name   string // of the capture, or of the captures; "" if there is none
+	plan   *filePlan
+	after  *postrotate // nil if there is nothing to do with finished files
 	stderr io.Writer
 	closed bool
+
+	readerGone atomic.Bool // of standard output
 }
 
-func newRecording(c *cli.Context) (rec *recording, err error) {
-	rec = &recording{stderr: c.App.ErrWriter, name: c.String("write")}
+func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
+	rec = &recording{stderr: c.App.ErrWriter, name: c.String("write"), plan: plan}
 	conn, err := openSocket(keysock.Options{})
 	if err != nil {
 		return nil, err
@@ -98,7 +121,7 @@ func newRecording(c *cli.Context) (rec *recording, err error) {
 	rec.Socket = &socket{conn: conn, batch: keysock.NewBatch(0)}
 	rec.Codec = hostCodec()
 	rec.OnLoss = rec.sayLoss
-	rec.MaxRecords = c.Uint64("count")
+	rec.MaxRecords, rec.MaxSize, rec.MaxDuration = plan.maxRecords, plan.maxSize, plan.maxDuration
 	rec.SyncEvery = 5 * time.Second
 
 	promisc := !c.Bool("no-promiscuous-mode")
@@ -110,25 +133,33 @@ func newRecording(c *cli.Context) (rec *recording, err error) {
 		tracer.Annotate(r)
 		names.annotate(r)
 	}
-	if rec.name != "" {
-		if err := rec.openCapture(c, promisc); err != nil {
-			return nil, err
-		}
+	salt, err := recordingSalt(c)
+	if err != nil {
+		return nil, err
 	}
+	ids := record.NewHider(salt).ID // as in the captures
+	choose, err := newChooser(c, ids)
+	if err != nil {
+		return nil, err
+	}
+	rec.Keep = choose
 	if rec.name == "" || c.Bool("print") {
-		if rec.name == "-" {
-			return nil, usagef("standard output cannot take both the capture and -P")
-		}
-		var ids func(*record.Record, []byte, int) [4]byte
-		if rec.Writer != nil {
-			ids = rec.Writer.Hider().ID // as in the capture
-		}
 		p, err := newPrinter(c, ids)
 		if err != nil {
 			return nil, err
 		}
+		if choose != nil {
+			rec.Keep = func(r *record.Record) bool {
+				keep := choose(r)
+				if !keep {
+					p.text.Remember(r)
+				}
+				return keep
+			}
+		}
 		rec.OnRecord = func(r *record.Record) error {
 			if r.TwinOf != 0 && p.isText() {
+				p.text.Remember(r)
 				return nil
 			}
 			if err := p.print(r); err != nil {
@@ -140,10 +171,48 @@ func newRecording(c *cli.Context) (rec *recording, err error) {
 			return nil
 		}
 	}
+	if rec.name != "" {
+		if err := rec.openCapture(c, promisc, salt); err != nil {
+			return nil, err
+		}
+	}
 	return rec, nil
 }
 
-func (rec *recording) openCapture(c *cli.Context, promisc bool) error {
+// newChooser compiles -f; nil means everything.
+func newChooser(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (func(*record.Record) bool, error) {
+	expr := c.String("filter")
+	if expr == "" {
+		return nil, nil
+	}
+	if ids == nil {
+		ids = record.NewHider(record.NewSalt()).ID
+	}
+	f, err := filter.Compile(expr, filter.Options{ID: ids})
+	if err != nil {
+		return nil, usagef("-f: %w", err)
+	}
+	return f.Match, nil
+}
+
+// recordingSalt is the salt of --salt-file, which is made if it is missing, or a
+// new one.
+func recordingSalt(c *cli.Context) (record.Salt, error) {
+	f := c.String("salt-file")
+	if f == "" {
+		return record.NewSalt(), nil
+	}
+	salt, err := record.ReadSaltFile(f)
+	if errors.Is(err, os.ErrNotExist) {
+		salt, err = record.CreateSaltFile(f)
+	}
+	if err != nil {
+		return salt, usagef("%w", err)
+	}
+	return salt, nil
+}
+
+func (rec *recording) openCapture(c *cli.Context, promisc bool, salt record.Salt) error {
 	o := record.WriterOptions{
 		SnapLen:     c.Int("snaplen"),
 		Hardware:    runtime.GOARCH,
@@ -151,6 +220,8 @@ func (rec *recording) openCapture(c *cli.Context, promisc bool) error {
 		Application: "pfkeycap " + versionString(),
 		KeysFile:    c.String("keys-file"),
 		Overwrite:   c.Bool("overwrite"),
+		Salt:        salt,
+		Filter:      c.String("filter"),
 	}
 	o.Meta = record.Meta{Dialect: rec.Codec.Dialect, Order: rec.Codec.Order, Promisc: record.AnswerOf(promisc), Keys: record.KeysBeside}
 	if ns, err := keysock.NetNSInode(); err == nil {
@@ -165,27 +236,30 @@ func (rec *recording) openCapture(c *cli.Context, promisc bool) error {
 			return usagef("%w", err)
 		}
 	}
-	if f := c.String("salt-file"); f != "" {
-		salt, err := record.ReadSaltFile(f)
-		if errors.Is(err, os.ErrNotExist) {
-			salt, err = record.CreateSaltFile(f)
-		}
-		if err != nil {
-			return usagef("%w", err)
-		}
-		o.Salt = salt
+	if rec.name == "-" {
+		var err error
+		rec.Writer, err = createCapture(c, rec.name, o)
+		return err
 	}
-	var err error
-	rec.Writer, err = createCapture(c, rec.name, o)
-	return err
+	return rec.openFiles(c, o)
 }
 
 // run records until it is told to stop, or while a command runs.
 func (rec *recording) run(c *cli.Context, command []string) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	defer cancel()
-	stopUSR1 := onUSR1(func() { rec.summary() })
-	defer stopUSR1()
+	for _, on := range []struct {
+		do   func()
+		sigs []os.Signal
+	}{{rec.summary, countSignals}, {rec.syncNow, syncSignals}, {func() {}, pipeSignals}} {
+		defer onSignal(on.do, on.sigs)()
+	}
+	if rec.name == "-" || rec.OnRecord != nil {
+		defer onReaderGone(standardOutput(c), func() {
+			rec.readerGone.Store(true)
+			cancel()
+		})()
+	}
 
 	if !c.Bool("no-promiscuous-mode") {
 		err := rec.Send(func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, uint32(os.Getpid())) })
@@ -210,12 +284,23 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 		err = cerr
 	}
 	rec.summary()
-	if err != nil && !errors.Is(err, syscall.EPIPE) {
+	if gone := rec.readerGone.Load() || errors.Is(err, syscall.EPIPE); gone {
+		// Of text the reader has seen enough; a capture is not whole.
+		if err = nil; rec.name == "-" {
+			err = fmt.Errorf("standard output: nobody reads it any more, so the recording ends: %w", syscall.EPIPE)
+		} else if rec.name != "" {
+			rec.say("nobody reads standard output any more, so the recording ends")
+		}
+	}
+	if err == nil && rec.after != nil && rec.after.failed {
+		err = errors.New("not every finished file could be dealt with")
+	}
+	if err != nil {
 		status := exitDamage
 		if child != nil {
 			status = ownFailure
 		}
-		return &statusError{status, fmt.Errorf("%w; what is in the capture stays readable", err)}
+		return &statusError{status, fmt.Errorf("%w; what has been recorded stays readable", err)}
 	}
 	if child != nil {
 		return child.result()
@@ -232,7 +317,20 @@ func (rec *recording) close() error {
 	if cerr := rec.conn.Close(); err == nil {
 		err = cerr
 	}
+	if rec.after != nil {
+		rec.after.wait()
+	}
 	return err
+}
+
+// syncNow brings what has been recorded to the disk and says so.
+func (rec *recording) syncNow() {
+	err := rec.Sync()
+	if err != nil {
+		rec.say("bringing the capture to the disk: %v", err)
+		return
+	}
+	rec.say("%s are on the disk", plural(int(rec.Counts().Written), "message"))
 }
 
 // greet says what is recorded and what this system hides.
@@ -244,11 +342,17 @@ func (rec *recording) greet(c *cli.Context) {
 	case "-":
 		to = "standard output"
 	}
+	if n := rec.Writer.Name(); n != "" {
+		to = n
+	}
 	fmt.Fprintf(rec.stderr, "pfkeycap: recording PF_KEY (%v) to %s", rec.Codec, to)
 	if k := rec.Writer.Meta().Keys; k == record.KeysBeside {
 		fmt.Fprintf(rec.stderr, ", keys to %s", rec.Writer.KeysFile())
 	} else {
 		fmt.Fprintf(rec.stderr, ", keys %v", k)
+	}
+	if s := rec.plan.String(); s != "" {
+		fmt.Fprintf(rec.stderr, "; %s", s)
 	}
 	fmt.Fprintln(rec.stderr)
 	if h := hidden(rec.Codec.Dialect); h != "" {
@@ -256,15 +360,39 @@ func (rec *recording) greet(c *cli.Context) {
 	}
 }
 
-// summary says what was done, in dumpcap's words.
+// summary says what was done, in dumpcap's words. What the kernel dropped is
+// unknown where it does not count, which is not the same as 0.
 func (rec *recording) summary() {
 	n := rec.Counts()
-	fmt.Fprintf(rec.stderr, "%d messages received, %d recorded", n.Received, n.Kept)
-	if rec.Writer != nil {
-		fmt.Fprintf(rec.stderr, ", %d bytes written", n.Bytes)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Packets captured: %d", n.Kept)
+	switch {
+	case rec.plan.divided():
+		fmt.Fprintf(&b, " (%d bytes in %s)", n.Bytes, plural(n.Files, "file"))
+	case rec.Writer != nil:
+		fmt.Fprintf(&b, " (%d bytes)", n.Bytes)
 	}
-	fmt.Fprintln(rec.stderr)
+	fmt.Fprintf(&b, "\nPackets received/dropped on interface 'pfkey': %d/unknown", n.Received)
+	var also []string
+	if n.Sent > 0 {
+		also = append(also, fmt.Sprintf("%d sent by pfkeycap", n.Sent))
+	}
+	if rec.Keep != nil {
+		also = append(also, fmt.Sprintf("%d left out by the filter", n.Received+n.Sent-n.Kept))
+	}
+	if len(also) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(also, ", "))
+	}
+	fmt.Fprintln(rec.stderr, b.String())
 	rec.summarizeLoss(n)
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // socket adapts a keysock.Conn to what a Recorder reads.

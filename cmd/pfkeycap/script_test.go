@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
@@ -25,7 +27,38 @@ func TestMain(m *testing.M) {
 	sandbox.InitIfGuest()
 	testscript.Main(m, map[string]func(){
 		"pfkeycap": func() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
+		"traffic":  traffic,
 	})
+}
+
+// traffic N [PAUSE] asks the kernel N times for its SAs, of which it has none: a
+// promiscuous listener hears two messages each time.
+func traffic() {
+	check := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "traffic:", err)
+			os.Exit(1)
+		}
+	}
+	n, err := strconv.Atoi(os.Args[1])
+	check(err)
+	var pause time.Duration
+	if len(os.Args) > 2 {
+		pause, err = time.ParseDuration(os.Args[2])
+		check(err)
+	}
+	conn, err := keysock.Open(keysock.Options{})
+	check(err)
+	answer := make([]byte, keysock.MaxMessage)
+	for i := range n {
+		msg, err := hostCodec().Encode(&layers.Base{Type: layers.DUMP, Seq: uint32(i), PID: uint32(os.Getpid())})
+		check(err)
+		_, err = conn.Write(msg)
+		check(err)
+		_, err = conn.Read(answer)
+		check(err)
+		time.Sleep(pause)
+	}
 }
 
 // TestScript runs the command line as a user would: testdata/script/*.txt.

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package main
+
+import "os"
+
+// There are no such signals here.
+var countSignals, syncSignals, pipeSignals []os.Signal
