@@ -113,6 +113,11 @@ type comparer struct {
 	rec   uint64
 
 	used  []bool
+	path  []byte            // of a field, without indices
+	names map[string]string // of fields: there are few, and many differences
+
+	labels map[string]string // of extensions, by name
+
 	more  int     // differences that are not in out
 	worst Verdict // of those in out
 }
@@ -390,14 +395,46 @@ func sameValue(a, b *layers.Value) bool {
 	return a.Kind == b.Kind && a.Uint == b.Uint && a.Addr == b.Addr && bytes.Equal(a.Bytes, b.Bytes)
 }
 
+// maxNames bounds how many names are kept, since lists have as many paths as items.
+const maxNames = 1000
+
+// name makes a string of a name, which is shared with others of its kind.
+func (m *comparer) name(b []byte) string {
+	if s, ok := m.names[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if m.names == nil || len(m.names) >= maxNames {
+		m.names = map[string]string{}
+	}
+	m.names[s] = s
+	return s
+}
+
+// label is that of the section, which is shared too.
+func (m *comparer) label(s *section) string {
+	if s.depth != 0 || s.name == "" {
+		return s.label()
+	}
+	if l, ok := m.labels[s.name]; ok {
+		return l
+	}
+	if m.labels == nil {
+		m.labels = map[string]string{}
+	}
+	l := s.label()
+	m.labels[s.name] = l
+	return l
+}
+
 // cells adds the difference of two fields; one of them may be nil.
 func (m *comparer) cells(s *section, x, y *cell) {
-	d := Difference{Ext: s.label(), What: Value, Verdict: Different}
+	d := Difference{Ext: m.label(s), What: Value, Verdict: Different}
 	if x != nil {
-		d.Field = string(m.a.path(x))
+		d.Field = m.name(m.a.path(x))
 		d.Recorded = m.a.render(x)
 	} else {
-		d.Field = string(m.b.path(y))
+		d.Field = m.name(m.b.path(y))
 	}
 	if y != nil {
 		d.Target = m.b.render(y)
@@ -418,7 +455,8 @@ func (m *flat) render(c *cell) string {
 
 // judge decides whether a difference is volatile.
 func (m *comparer) judge(d *Difference, x, y *cell) {
-	rule := volatileByPath[plainPath(d.Path())]
+	m.path = append(append(append(m.path[:0], d.Ext...), '.'), d.Field...)
+	rule := volatileByPath[string(withoutIndices(m.path))]
 	if rule == nil {
 		return
 	}
@@ -450,17 +488,18 @@ func (m *flat) boundValue(kind bindingKind, value uint32) boundValue {
 	return v
 }
 
-// plainPath leaves the indices out of a path.
-func plainPath(p string) string {
-	for {
-		i := strings.IndexByte(p, '[')
-		if i < 0 {
-			return p
+// withoutIndices leaves the indices out of a path, in place.
+func withoutIndices(p []byte) []byte {
+	out, inside := p[:0], false
+	for _, c := range p {
+		switch {
+		case c == '[':
+			inside = true
+		case c == ']':
+			inside = false
+		case !inside:
+			out = append(out, c)
 		}
-		k := strings.IndexByte(p[i:], ']')
-		if k < 0 {
-			return p
-		}
-		p = p[:i] + p[i+k+1:]
 	}
+	return out
 }

@@ -659,15 +659,16 @@ func (l *lives) event(h *heard) {
 	}
 }
 
-// foreign takes note of a change that no request of the capture made.
-func (l *lives) foreign(h *heard) {
+// foreign takes note of a change that no request makes which is sent, for the
+// reason in without.
+func (l *lives) foreign(h *heard, without string) {
 	m := l.decode(h)
 	if m.Errno != 0 {
 		return // nothing was changed
 	}
 	d := h.codec.Dialect
 	by := func(did string) string {
-		return fmt.Sprintf("#%d %s it, without a request in the capture", h.number, did)
+		return fmt.Sprintf("#%d %s it, %s", h.number, did, without)
 	}
 	switch {
 	case m.Type == layers.FLUSH:

@@ -9,14 +9,29 @@ import (
 // runner compares what a target answers with what was recorded. Its state is what
 // one run has learned.
 type runner struct {
-	codec    layers.Codec // of the target
-	bound    bindings
-	cmp      comparer
-	msg      layers.Message
-	request  layers.Message
+	codec   layers.Codec // of the target
+	bound   bindings
+	cmp     comparer
+	msg     layers.Message
+	request layers.Message
+	report  *Report
+
+	// Of one loop:
+	loop     int             // from 1
+	first    int             // number of its first socket
 	late     map[saID]string // SAs that the target itself let expire
 	acquires map[saID][]acquired
-	report   *Report
+
+	// Of the last answer:
+	own   [][]byte
+	parts []part // of its messages
+}
+
+// begin forgets what the loop before has learned.
+func (r *runner) begin(loop int) {
+	r.loop = loop
+	r.bound = bindings{}
+	r.late, r.acquires = map[saID]string{}, map[saID][]acquired{}
 }
 
 // acquired is an ACQUIRE of the recorded kernel.
@@ -44,39 +59,54 @@ func belongs(s *Step, sent, m *layers.Message) bool {
 	return m.PID == sent.PID && (m.Type == s.typ || s.typ == layers.SPDSETIDX && m.Type == layers.SPDADD)
 }
 
-// split divides the messages of an answer into those that answer the step, in
-// order, and what else the target says. Copies that other sockets get of an answer
-// are neither.
-func (r *runner) split(s *Step, sent []byte, a Answer) (own [][]byte, other []Message) {
+// part is what a message of an answer is.
+type part uint8
+
+const (
+	partOther part = iota // the target says it of its own accord
+	partOwn               // it answers the request
+	partCopy              // another socket gets it too
+)
+
+// split finds out what each message of an answer is, and returns those that answer
+// the step, in order and valid until the next call.
+func (r *runner) split(s *Step, sent []byte, a Answer) [][]byte {
 	r.request.Codec = r.codec
 	_ = r.request.DecodeFromBytes(sent, nil)
+	r.own, r.parts = r.own[:0], r.parts[:0]
 	var copies map[string]bool
 	for _, m := range a.Messages {
+		p := partOther
 		switch {
-		case m.Socket == s.Socket && belongs(s, &r.request, r.decode(m.Data)):
-			own = append(own, m.Data)
-		case len(own) > 0 && m.Socket != s.Socket:
+		case m.Socket-r.first == s.Socket:
+			if belongs(s, &r.request, r.decode(m.Data)) {
+				p = partOwn
+				r.own = append(r.own, m.Data)
+			}
+		case len(r.own) > 0:
 			if copies == nil {
 				copies = map[string]bool{}
-				for _, o := range own {
+				for _, o := range r.own {
 					copies[string(o)] = true
 				}
 			}
-			if !copies[string(m.Data)] {
-				other = append(other, m)
+			if copies[string(m.Data)] {
+				p = partCopy
 			}
-		default:
-			other = append(other, m)
 		}
+		r.parts = append(r.parts, p)
 	}
-	return own, other
+	return r.own
 }
 
 // heed takes note of what the target says of its own accord.
-func (r *runner) heed(list []Message) {
-	for _, o := range list {
+func (r *runner) heed(a Answer) {
+	for i, o := range a.Messages {
+		if r.parts[i] != partOther {
+			continue
+		}
 		m := r.decode(o.Data)
-		r.report.Unasked = append(r.report.Unasked, summary(m))
+		r.report.unasked(m)
 		switch m.Type {
 		case layers.EXPIRE:
 			if id, ok := saIDOf(m); ok {
@@ -87,7 +117,7 @@ func (r *runner) heed(list []Message) {
 			if list := r.acquires[id]; len(list) > 0 {
 				before := len(r.bound.list)
 				r.bound.bind(boundValue{kind: bindSeq, value: list[0].seq}, m.Seq, list[0].record)
-				r.report.Bindings = append(r.report.Bindings, r.bound.list[before:]...)
+				r.report.bindings(r.loop, r.bound.list[before:])
 				r.acquires[id] = list[1:]
 			}
 		}
@@ -197,7 +227,11 @@ func (r *runner) pair(s *Step, e *Exchange, a *answer, got []byte) {
 	}
 	r.cmp.learn, r.cmp.rec = s.typ == layers.GETSPI, a.number
 	before := len(r.bound.list)
-	for _, d := range r.cmp.compare(r.codec, want, got, &r.bound) {
+	list := r.cmp.compare(r.codec, want, got, &r.bound)
+	if e.Differences == nil && len(list) > 0 {
+		e.Differences = make([]Difference, 0, len(list))
+	}
+	for _, d := range list {
 		d.Record = a.number
 		e.differ(d)
 	}

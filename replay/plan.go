@@ -21,11 +21,22 @@ type Source interface {
 	Role() trace.Role
 }
 
-// PlanOptions says what of a capture is to be replayed.
+// PlanOptions says what of a capture is to be replayed, and with which names.
 type PlanOptions struct {
-	// Select picks the requests to send; nil sends all. The record is valid during
-	// the call.
+	// Select picks the messages that take part; nil takes all. An answer goes with
+	// its request. What is left out is not counted, but what it did to the recorded
+	// kernel is not forgotten: answers that hang on it are not reproducible. The
+	// record is valid during the call.
 	Select func(r *record.Record) bool
+	// From and To are the numbers of the first and the last record that take part,
+	// as Select does; 0 is no limit.
+	From, To uint64
+	// Addrs gives addresses others, in all that is sent and in all that is expected:
+	// in address extensions, NAT-T original addresses, policies' requests, filters,
+	// and wherever else a message has an address. The first that fits counts.
+	Addrs []AddrMap
+	// ReqIDs gives request ids others, in SAs and in policies.
+	ReqIDs []ReqIDMap
 }
 
 // ErrNoRequests means that there is nothing to replay in a capture. The error that
@@ -44,6 +55,8 @@ type Plan struct {
 	Steps   []Step   `json:"steps"`
 
 	dialect layers.Dialect
+	items   []item // what the steps were made of
+	watched bool   // see lives
 }
 
 // Socket is a socket of the target, which stands for that of a recorded process.
@@ -103,7 +116,7 @@ type Step struct {
 // answer is one recorded answer.
 type answer struct {
 	heard
-	full []byte // with its true keys, nil if they are not at hand
+	full []byte // with its true keys, nil if they are not at hand or were put in place
 	cut  bool   // bytes are missing at its end
 }
 
@@ -132,10 +145,15 @@ type ref struct {
 //
 // If src fails, the plan of the records before it is returned with the error. If
 // no record is a request, the error matches ErrNoRequests; the plan then shows
-// what there is instead.
+// what there is instead. If two addresses of the capture become one by o.Addrs, the
+// error matches ErrMap.
 func NewPlan(src Source, o PlanOptions) (*Plan, error) {
-	b := planner{opts: o, plan: &Plan{Keys: "none"}, lives: newLives(), byRecord: map[uint64]int{}, byPID: map[uint32][]int{}, givers: map[boundValue]int{}}
+	b := newPlanner(o)
 	readErr := b.read(src)
+	b.settleAll()
+	if err := b.names.clash(); err != nil {
+		return b.plan, err
+	}
 	b.build()
 	if readErr != nil {
 		return b.plan, fmt.Errorf("after %d records: %w", b.records, readErr)
@@ -154,12 +172,14 @@ type item struct {
 	process  string
 	replies  []answer
 	selected bool
+	mapped   []Rewrite // of a request
 }
 
 type planner struct {
 	opts     PlanOptions
 	plan     *Plan
 	lives    *lives
+	names    names
 	items    []item
 	byRecord map[uint64]int // item of a request
 	byPID    map[uint32][]int
@@ -169,6 +189,18 @@ type planner struct {
 	hidden   bool               // some record has stand-ins
 	missing  bool               // and its true bytes are not at hand
 	records  int
+}
+
+func newPlanner(o PlanOptions) *planner {
+	return &planner{
+		opts: o, plan: &Plan{Keys: "none"}, lives: newLives(), names: names{addrs: o.Addrs, reqids: o.ReqIDs},
+		byRecord: map[uint64]int{}, byPID: map[uint32][]int{}, givers: map[boundValue]int{},
+	}
+}
+
+// takes reports whether the options let a record take part.
+func (o *PlanOptions) takes(r *record.Record) bool {
+	return r.Number >= o.From && (o.To == 0 || r.Number <= o.To) && (o.Select == nil || o.Select(r))
 }
 
 // read collects the records that are not twins.
@@ -217,12 +249,12 @@ func (p *planner) read(src Source) error {
 			p.byRecord[r.Number] = len(p.items)
 		}
 		p.items = append(p.items, item{answer: a, role: role, dir: r.Dir, process: r.Process,
-			selected: role != trace.Request || p.opts.Select == nil || p.opts.Select(r)})
+			selected: p.opts.takes(r)})
 	}
 }
 
-// build makes the steps.
-func (p *planner) build() {
+// settleAll makes of what was read what is to be sent and compared.
+func (p *planner) settleAll() {
 	if p.hidden {
 		p.plan.Keys = "true"
 		if p.missing {
@@ -231,12 +263,26 @@ func (p *planner) build() {
 	}
 	p.machine()
 	for i := range p.items {
-		p.settle(&p.items[i].answer)
-		for k := range p.items[i].replies {
-			p.settle(&p.items[i].replies[k])
+		it := &p.items[i]
+		p.settle(&it.answer)
+		rewrites := p.names.change(it.codec, it.data)
+		if it.role == trace.Request {
+			it.mapped = rewrites
 		}
+		for k := range it.replies {
+			a := &it.replies[k]
+			p.settle(a)
+			p.names.change(a.codec, a.data)
+		}
+	}
+}
+
+// build makes the steps.
+func (p *planner) build() {
+	for i := range p.items {
 		p.step(&p.items[i])
 	}
+	p.plan.items, p.plan.watched = p.items, p.lives.watched
 	for i := range p.plan.Sockets {
 		if s := &p.plan.Sockets[i]; len(s.registered) == 0 {
 			p.plan.Steps[s.last].last = true // others still listen
@@ -270,6 +316,7 @@ func (p *planner) settle(a *answer) {
 		a.data = a.full
 	}
 	a.data = a.codec.Unwrap(a.data)
+	a.full = nil
 }
 
 func (p *planner) step(it *item) {
@@ -284,6 +331,9 @@ func (p *planner) step(it *item) {
 	default:
 		s.Action = Expect
 		p.expect(&s, it, m)
+		if !it.selected {
+			s.Action, s.Reason = Ignore, "it was not selected"
+		}
 	}
 	p.plan.Steps = append(p.plan.Steps, s)
 }
@@ -299,13 +349,13 @@ func (p *planner) expect(s *Step, it *item, m *layers.Message) {
 		p.lives.event(&it.heard)
 	case it.role == trace.Foreign:
 		s.Reason = "it tells of a change that no request in the capture made"
-		p.lives.foreign(&it.heard)
+		p.lives.foreign(&it.heard, "without a request in the capture")
 	case it.dir == record.FromKernel:
 		s.Reason = "it answers a request that is not in the capture"
-		p.lives.foreign(&it.heard)
+		p.lives.foreign(&it.heard, "without a request in the capture")
 	default:
 		s.Reason = "whether it is a request or an answer cannot be known"
-		p.lives.foreign(&it.heard)
+		p.lives.foreign(&it.heard, "without a request in the capture")
 	}
 }
 
@@ -316,15 +366,14 @@ func (p *planner) request(s *Step, it *item) {
 	}
 	s.answers = it.replies
 	switch {
-	case it.cut:
-		s.Reason = "the request was cut short in the capture"
 	case !it.selected:
-		s.Reason = "the request was not selected"
+		s.Action, s.Reason = Ignore, "the request was not selected"
+	case it.cut:
+		s.Action, s.Reason = Expect, "the request was cut short in the capture"
 	}
 	if s.Reason != "" {
-		s.Action = Expect
 		if len(it.replies) > 0 {
-			p.lives.foreign(&it.replies[0].heard) // what it did will not be done
+			p.lives.foreign(&it.replies[0].heard, "and "+s.Reason) // what it did will not be done
 		}
 		return
 	}
@@ -408,7 +457,7 @@ func (p *planner) noRequests() error {
 	switch {
 	case len(p.items) == 0:
 		return fmt.Errorf("%w: it is empty", ErrNoRequests)
-	case p.opts.Select != nil && len(p.byRecord) > 0:
+	case slices.ContainsFunc(p.items, func(it item) bool { return it.role == trace.Request && !it.selected }):
 		return fmt.Errorf("%w that were selected", ErrNoRequests)
 	case d == layers.Linux:
 		return fmt.Errorf("%w to send: it was recorded without promiscuous mode, or nothing was asked (%d messages)", ErrNoRequests, len(p.items))
@@ -431,6 +480,19 @@ func (p *Plan) Counts() (send, expect, ignore int) {
 		}
 	}
 	return
+}
+
+// Memory returns about how many bytes of memory it takes to run the plan once more
+// elsewhere, its report included.
+func (p *Plan) Memory() int {
+	n := 0
+	for i := range p.items {
+		n += 4*len(p.items[i].data) + 4096
+		for k := range p.items[i].replies {
+			n += 4*len(p.items[i].replies[k].data) + 2048
+		}
+	}
+	return n
 }
 
 // Destroys returns the number of the first record whose replay removes what the

@@ -2,8 +2,10 @@ package replay_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/replay"
 	"github.com/pfkeycap/pfkeycap/replay/replaytest"
 )
@@ -20,13 +23,14 @@ import (
 // serve connects a Remote with a target over pipes, and returns what Serve returns.
 func serve(t testing.TB, target replay.Target) (*replay.Remote, <-chan error) {
 	t.Helper()
-	here, there := net.Pipe()
+	in, requests := io.Pipe()
+	results, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- replay.Serve(context.Background(), there, there, target)
-		there.Close()
+		done <- replay.Serve(context.Background(), in, out, target)
+		out.Close()
 	}()
-	r, err := replay.NewRemote(context.Background(), here, here)
+	r, err := replay.NewRemote(context.Background(), results, requests)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,150 +38,207 @@ func serve(t testing.TB, target replay.Target) (*replay.Remote, <-chan error) {
 	return r, done
 }
 
-// echo answers with what the request says of itself.
-func echo(r replay.Request) (replay.Answer, error) {
-	a := replay.Answer{Errno: len(r.Message)}
-	if r.Last {
-		a.Errno = -a.Errno & 0xffff
+// remotePlan is a plan of n requests, and what answers them.
+func remotePlan(t testing.TB, n int) (*replay.Plan, func(replay.Request) (replay.Answer, error)) {
+	s := &said{}
+	for i := range uint32(n) {
+		s.ask(request(layers.GET, i, spi1), header(layers.GET, i, 3))
 	}
-	for i := range min(len(r.Message), 3) {
-		a.Messages = append(a.Messages, replay.Message{Socket: r.Socket + i, Data: r.Message})
+	return s.plan(t), func(q replay.Request) (replay.Answer, error) {
+		return replay.Answer{Messages: []replay.Message{{Socket: q.Socket, Data: header(layers.GET, binary.LittleEndian.Uint32(q.Message[8:]), 3)}}}, nil
 	}
-	return a, nil
 }
 
-func TestRemote(t *testing.T) {
-	remote, done := serve(t, replaytest.New(big, echo))
-	if remote.Codec() != big {
-		t.Errorf("codec %v", remote.Codec())
+// A replay elsewhere finds what a replay here finds, of every fixture, and shows
+// the same messages on their way.
+func TestRemoteReplay(t *testing.T) {
+	type seen struct {
+		dir    record.Direction
+		socket int
+		record uint64
+		copy   bool
+		data   string
 	}
-	ctx := context.Background()
-	requests := []replay.Request{
-		{Socket: 0, Message: []byte("x")},
-		{Socket: 1, Message: bytes.Repeat([]byte("y"), layers.MaxMessage)},
-		{Socket: 70000, Message: nil},
-		{Socket: 2, Message: []byte("last"), Last: true},
-	}
-	for _, q := range requests {
-		if err := remote.Send(ctx, q); err != nil {
-			t.Fatal(err)
+	for _, path := range fixtures(t) {
+		list, promisc := load(t, path, true)
+		// Requests in another order than they were recorded in give differences.
+		o := replay.PlanOptions{
+			Select: func(r *record.Record) bool { return r.Number%7 != 0 },
+			Addrs:  []replay.AddrMap{addrMap(t, "192.0.2.0/24=10.9.8.0/24")},
 		}
-	}
-	for i, q := range requests {
-		a, err := remote.Recv(ctx)
+		plan, err := replay.NewPlan(traced(list, promisc), o)
+		if errors.Is(err, replay.ErrNoRequests) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, _ := echo(q)
-		if a.Errno != want.Errno || len(a.Messages) != len(want.Messages) {
-			t.Fatalf("answer %d: errno %d and %d messages, want %d and %d", i, a.Errno, len(a.Messages), want.Errno, len(want.Messages))
-		}
-		for k := range a.Messages {
-			if a.Messages[k].Socket != want.Messages[k].Socket || !bytes.Equal(a.Messages[k].Data, want.Messages[k].Data) {
-				t.Errorf("answer %d: message %d differs", i, k)
+		answer := func() func(replay.Request) (replay.Answer, error) {
+			n := 0
+			return func(q replay.Request) (replay.Answer, error) {
+				// Not what was recorded, but the same each time.
+				m := bytes.Clone(q.Message)
+				if n++; len(m) >= layers.BaseLen && n%3 != 0 {
+					m[2] = byte(n)
+				}
+				return replay.Answer{Messages: []replay.Message{{Socket: q.Socket, Data: m}, {Socket: q.Socket + 1, Data: m}}}, nil
 			}
 		}
+		var here, there []seen
+		watch := func(list *[]seen) func(o *replay.Observed) {
+			return func(o *replay.Observed) {
+				if o.Time.IsZero() || o.Codec.IsZero() {
+					t.Errorf("observed %+v", o)
+				}
+				*list = append(*list, seen{o.Dir, o.Socket, o.Record, o.Copy, string(o.Data)})
+			}
+		}
+		opts := replay.RunOptions{Limit: 40, Loops: 2, Clear: true, Observe: watch(&here)}
+		want, err := replay.Run(t.Context(), plan, replaytest.New(little, answer()), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		remote, done := serve(t, replaytest.New(little, answer()))
+		opts.Observe = watch(&there)
+		got, err := remote.Run(t.Context(), plan, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Seconds, got.Seconds = 0, 0
+		a, _ := json.Marshal(want)
+		b, _ := json.Marshal(got)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s: here\n%s\nthere\n%s", path, a, b)
+		}
+		if fmt.Sprint(here) != fmt.Sprint(there) || len(here) == 0 {
+			t.Errorf("%s: observed %d messages here and %d there", path, len(here), len(there))
+		}
+		remote.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
 	}
-	if _, err := remote.Recv(ctx); err == nil {
-		t.Error("Recv without Send")
+}
+
+// One connection runs several plans.
+func TestRemoteTwice(t *testing.T) {
+	plan, answer := remotePlan(t, 3)
+	remote, _ := serve(t, replaytest.New(little, answer))
+	for range 3 {
+		r, err := remote.Run(t.Context(), plan, replay.RunOptions{})
+		if err != nil || r.Equal != 3 {
+			t.Fatalf("%v, %v", r.Counts(), err)
+		}
 	}
-	if err := remote.Close(); err != nil {
-		t.Error(err)
+}
+
+func TestRemoteStopped(t *testing.T) {
+	plan, answer := remotePlan(t, 1000)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	n := 0
+	remote, done := serve(t, replaytest.New(little, func(q replay.Request) (replay.Answer, error) {
+		if n++; n == 5 {
+			cancel(enough)
+		}
+		time.Sleep(time.Millisecond) // the news take a moment
+		return answer(q)
+	}))
+	r, err := remote.Run(ctx, plan, replay.RunOptions{})
+	if !errors.Is(err, enough) || !strings.Contains(err.Error(), "replay stopped at #") {
+		t.Errorf("error %v", err)
+	}
+	if r.Sent < 5 || r.Sent == 1000 || r.Equal != len(r.Exchanges) || r.Equal < 5 {
+		t.Errorf("%s", r.Counts())
+	}
+	if _, err := remote.Run(t.Context(), plan, replay.RunOptions{}); err == nil {
+		t.Error("a Remote that was stopped runs another plan")
 	}
 	if err := <-done; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
 
-// As many requests as are allowed can be under way, however long the answers are,
-// and no more.
-func TestRemoteOutstanding(t *testing.T) {
-	long := bytes.Repeat([]byte("answer"), 40000)
-	remote, _ := serve(t, replaytest.New(little, func(r replay.Request) (replay.Answer, error) {
-		return replay.Answer{Messages: []replay.Message{{Data: long}}}, nil
+// While the pace makes a run wait, it is alive; while the target is waited for, it
+// is not.
+func TestRemoteProgress(t *testing.T) {
+	plan, answer := remotePlan(t, 2)
+	hang := make(chan bool)
+	remote, _ := serve(t, replaytest.New(little, func(q replay.Request) (replay.Answer, error) {
+		<-hang
+		return answer(q)
 	}))
-	ctx := context.Background()
-	for range 3 {
-		for range replay.MaxOutstanding {
-			if err := remote.Send(ctx, replay.Request{Message: bytes.Repeat([]byte("q"), 10000)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := remote.Send(ctx, replay.Request{}); err == nil {
-			t.Fatal("one more than MaxOutstanding was taken")
-		}
-		for range replay.MaxOutstanding {
-			a, err := remote.Recv(ctx)
-			if err != nil || len(a.Messages) != 1 || len(a.Messages[0].Data) != len(long) {
-				t.Fatal(err)
-			}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	beats := make(chan int, 100)
+	over := make(chan error)
+	go func() {
+		_, err := remote.Run(ctx, plan, replay.RunOptions{Pace: replay.Pace{PerSecond: 0.01}, Progress: func(n int) { beats <- n }})
+		over <- err
+	}()
+	hang <- true
+	for range 2 { // there would be none without the wait
+		if n := <-beats; n > 1 {
+			t.Errorf("%d sent", n)
 		}
 	}
-}
-
-// A replay over the wire finds what a replay here finds.
-func TestRemoteReplay(t *testing.T) {
-	for _, path := range []string{"../fixtures/linux/uml-x86_64/visibility/promisc.pcapng", "../fixtures/linux/s390x/sa-lifecycle-v4/A.pcapng"} {
-		list, promisc := load(t, path, true)
-		plan := planOf(t, list, promisc)
-		target, err := replaytest.Recording(traced(list, promisc))
-		if err != nil {
-			t.Fatal(err)
-		}
-		remote, _ := serve(t, target)
-		r, err := replay.Run(context.Background(), plan, remote, replay.RunOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, plan, r)
-		if r.Sent == 0 || r.Different+r.Volatile > 0 {
-			t.Error(text(t, r, true))
-		}
-		if err := target.Done(); err != nil {
-			t.Error(err)
-		}
+	cancel()
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
 
 func TestRemoteFailures(t *testing.T) {
 	ctx := context.Background()
+	plan, answer := remotePlan(t, 5)
 	t.Run("the target fails", func(t *testing.T) {
-		remote, done := serve(t, replaytest.New(little, func(replay.Request) (replay.Answer, error) {
-			return replay.Answer{}, errors.New("no more sockets")
+		n := 0
+		remote, _ := serve(t, replaytest.New(little, func(q replay.Request) (replay.Answer, error) {
+			if n++; n == 3 {
+				return replay.Answer{}, errors.New("no more sockets")
+			}
+			return answer(q)
 		}))
-		if err := remote.Send(ctx, replay.Request{Message: []byte("x")}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := remote.Recv(ctx); err == nil || !strings.Contains(err.Error(), "no more sockets") {
-			t.Errorf("Recv: %v", err)
-		}
-		if err := <-done; err == nil {
-			t.Error("Serve returned nil")
-		}
-		if err := remote.Send(ctx, replay.Request{}); err == nil {
-			t.Error("Send after the failure")
+		r, err := remote.Run(ctx, plan, replay.RunOptions{})
+		if err == nil || !strings.Contains(err.Error(), "#5") || !strings.Contains(err.Error(), "no more sockets") || r.Equal != 2 {
+			t.Errorf("%s, %v", r.Counts(), err)
 		}
 	})
-	t.Run("the server goes away", func(t *testing.T) {
-		here, there := net.Pipe()
-		go func() {
-			hello(there, little)
-			io.ReadFull(there, make([]byte, 10))
-			there.Close()
-		}()
-		remote, err := replay.NewRemote(ctx, here, here)
-		if err != nil {
-			t.Fatal(err)
-		}
-		remote.Send(ctx, replay.Request{Message: []byte("x")})
-		if _, err := remote.Recv(ctx); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("Recv: %v", err)
+	t.Run("another system", func(t *testing.T) {
+		remote, _ := serve(t, replaytest.New(layers.Codec{Dialect: layers.FreeBSD, Order: layers.LittleEndian}, answer))
+		if _, err := remote.Run(ctx, plan, replay.RunOptions{}); err == nil || !strings.Contains(err.Error(), "of freebsd") {
+			t.Errorf("error %v", err)
 		}
 	})
-	t.Run("the context ends while an answer is waited for", func(t *testing.T) {
+	t.Run("nonsense", func(t *testing.T) {
+		remote, _ := serve(t, replaytest.New(little, answer))
+		if _, err := remote.Run(ctx, plan, replay.RunOptions{Limit: -1}); err == nil {
+			t.Error("no error")
+		}
+	})
+	for _, test := range []struct{ name, says, want string }{
+		{"the server goes away", "", "unexpected EOF"},
+		{"in the middle", frame('y', 0, "{")[:5], "unexpected EOF"},
+		{"a bad report", frame('y', 0, "{") + frame('z', 0, ""), "not a server of replays"},
+		{"no report", frame('z', 0, ""), "not a server of replays"},
+		{"a short message", frame('o', 0, "short"), "not a server of replays"},
+		{"another frame", frame('h', 0, ""), "not a server of replays"},
+		{"its error", frame('y', 0, "{}") + frame('z', 0, "sorry"), "sorry"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			remote, err := replay.NewRemote(ctx, strings.NewReader(hello(little)+test.says), nopCloser{io.Discard})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := remote.Run(ctx, plan, replay.RunOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	t.Run("the server hangs", func(t *testing.T) {
 		here, there := net.Pipe()
 		go func() {
-			hello(there, little)
+			io.WriteString(there, hello(little))
 			io.Copy(io.Discard, there)
 		}()
 		remote, err := replay.NewRemote(ctx, here, here)
@@ -186,33 +247,19 @@ func TestRemoteFailures(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 		defer cancel()
-		remote.Send(ctx, replay.Request{Message: []byte("x")})
-		if _, err := remote.Recv(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Recv: %v", err)
-		}
-	})
-	t.Run("the context ends while a request is written", func(t *testing.T) {
-		here, there := net.Pipe()
-		go hello(there, little) // and reads nothing
-		remote, err := replay.NewRemote(ctx, here, here)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-		defer cancel()
-		if err := remote.Send(ctx, replay.Request{Message: make([]byte, 200000)}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Send: %v", err)
+		if _, err := remote.Run(ctx, plan, replay.RunOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
 		}
 	})
 	for _, test := range []struct{ name, says string }{
 		{"not our protocol", "HTTP/1.1 400 Bad Request\r\n\r\n"},
-		{"no hello", frame('m', 0, "x")},
-		{"another version", frame('h', 2<<8|1, "pfkeycap target 99")},
-		{"unknown dialect", frame('h', 77<<8|1, "pfkeycap target 1")},
-		{"no byte order", frame('h', 2<<8, "pfkeycap target 1")},
+		{"no hello", frame('y', 0, "x")},
+		{"another version", frame('h', 2<<8|1, "pfkeycap replay 99")},
+		{"unknown dialect", frame('h', 77<<8|1, "pfkeycap replay 2")},
+		{"no byte order", frame('h', 2<<8, "pfkeycap replay 2")},
 		{"too long", "h\x00\x00\x00\x00\xff\xff\xff\xff"},
 		{"nothing", ""},
-		{"half a hello", frame('h', 2<<8|1, "pfkeycap target 1")[:12]},
+		{"half a hello", hello(little)[:12]},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := replay.NewRemote(ctx, strings.NewReader(test.says), nopCloser{io.Discard})
@@ -231,14 +278,20 @@ func TestRemoteFailures(t *testing.T) {
 		}
 	})
 	t.Run("Serve is told nonsense", func(t *testing.T) {
-		for _, say := range []string{frame('m', 0, "x"), "q", frame('q', 0, "abc")[:10], "q\x00\x00\x00\x00\xff\xff\xff\x7f"} {
-			err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, echo))
-			if err == nil {
+		for _, say := range []string{
+			frame('m', 0, "x"), "q", frame('j', 0, "abc")[:10], "j\x00\x00\x00\x00\xff\xff\xff\x7f",
+			frame('g', 0, ""), frame('j', 0, "abc") + frame('g', 0, ""),
+			job("") + frame('g', 0, ""), job("\x02{}") + frame('j', 0, "x") + frame('g', 0, ""),
+			job("\x02{}x") + frame('g', 0, ""), job("\x0d{\"records\":1}") + frame('g', 0, ""),
+		} {
+			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer)); err == nil {
 				t.Errorf("%q: no error", say)
 			}
 		}
-		if err := replay.Serve(ctx, strings.NewReader(""), io.Discard, replaytest.New(little, echo)); err != nil {
-			t.Errorf("an empty stream: %v", err)
+		for _, say := range []string{"", job("\x02{}") + frame('g', 0, "")} {
+			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer)); err != nil {
+				t.Errorf("%q: %v", say, err)
+			}
 		}
 	})
 }
@@ -253,16 +306,24 @@ func frame(kind byte, number uint32, payload string) string {
 	return string(b) + payload
 }
 
-func hello(w io.Writer, c layers.Codec) {
-	io.WriteString(w, frame('h', uint32(c.Dialect)<<8|uint32(c.Order), "pfkeycap target 1"))
+func hello(c layers.Codec) string {
+	return frame('h', uint32(c.Dialect)<<8|uint32(c.Order), "pfkeycap replay 2")
+}
+
+// job is a piece with a whole compressed job.
+func job(text string) string {
+	var b bytes.Buffer
+	z, _ := flate.NewWriter(&b, flate.BestSpeed)
+	io.WriteString(z, text)
+	z.Close()
+	return frame('j', 0, b.String())
 }
 
 // What a server can say never makes a Remote panic or hang.
 func FuzzRemote(f *testing.F) {
-	good := frame('h', uint32(layers.Linux)<<8|1, "pfkeycap target 1")
-	f.Add([]byte(good + frame('m', 1, "hello") + frame('e', 22, "")))
-	f.Add([]byte(good + frame('x', 0, "sorry")))
-	f.Add([]byte(good + frame('e', 0, "") + frame('e', 0, "") + frame('e', 0, "")))
+	plan, _ := remotePlan(f, 2)
+	f.Add([]byte(hello(little) + frame('s', 1, "") + frame('o', 0, strings.Repeat("o", 40)) + frame('y', 0, `{"sent":2}`) + frame('z', 0, "")))
+	f.Add([]byte(hello(big) + frame('y', 0, "{}") + frame('z', 0, "sorry")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -271,50 +332,57 @@ func FuzzRemote(f *testing.F) {
 			return
 		}
 		defer r.Close()
-		for range 4 {
-			if err := r.Send(ctx, replay.Request{Message: []byte("x")}); err != nil {
-				return
-			}
-			if _, err := r.Recv(ctx); err != nil {
-				if errors.Is(err, context.DeadlineExceeded) {
-					t.Fatal("it hangs")
-				}
-				return
-			}
+		if _, err := r.Run(ctx, plan, replay.RunOptions{Observe: func(*replay.Observed) {}}); errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal("it hangs")
 		}
 	})
 }
 
 // What a client can say never makes Serve panic or allocate without end.
 func FuzzServe(f *testing.F) {
-	f.Add([]byte(frame('q', 1, "hello") + frame('l', 1, "hello")))
-	f.Add([]byte(frame('q', 1, "")[:5]))
+	f.Add([]byte("\x02{}"))
+	f.Add([]byte("\x0d{\"records\":1}\x04\x02\x01\x01\x00\x01\x02\x00\x00"))
+	list, promisc := load(f, "../fixtures/linux/uml-x86_64/flush/P-promisc.pcapng", true)
+	f.Add(jobOf(f, planOf(f, list, promisc)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = replay.Serve(context.Background(), bytes.NewReader(b), io.Discard, replaytest.New(little, echo))
+		in := job(string(b)) + frame('g', 0, "")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = replay.Serve(ctx, strings.NewReader(in), io.Discard, replaytest.New(little, func(replay.Request) (replay.Answer, error) {
+			return replay.Answer{}, nil
+		}))
 	})
 }
 
-func BenchmarkRemote(b *testing.B) {
-	msg := state(layers.GET, 1, spi1, 100, key("0123456789abcdefghij"))
-	answer := replay.Answer{Messages: []replay.Message{{Data: msg}}}
-	for _, window := range []int{1, 32} {
-		b.Run(fmt.Sprint("window=", window), func(b *testing.B) {
-			remote, _ := serve(b, replaytest.New(little, func(replay.Request) (replay.Answer, error) { return answer, nil }))
-			ctx := context.Background()
-			open := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				if open == window {
-					if _, err := remote.Recv(ctx); err != nil {
-						b.Fatal(err)
-					}
-					open--
-				}
-				if err := remote.Send(ctx, replay.Request{Message: msg}); err != nil {
-					b.Fatal(err)
-				}
-				open++
-			}
-		})
+// jobOf is what a Remote sends to have a plan run.
+func jobOf(t testing.TB, plan *replay.Plan) []byte {
+	var sent bytes.Buffer
+	r, err := replay.NewRemote(context.Background(), strings.NewReader(hello(little)+frame('y', 0, "{}")+frame('z', 0, "")), nopCloser{&sent})
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, err := r.Run(context.Background(), plan, replay.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var packed []byte
+	for b := sent.Bytes(); len(b) > 9; {
+		n := binary.LittleEndian.Uint32(b[5:])
+		packed = append(packed, b[9:9+n]...)
+		b = b[9+n:]
+	}
+	text, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func BenchmarkJob(b *testing.B) {
+	list, promisc := load(b, "../fixtures/linux/uml-x86_64/visibility/promisc.pcapng", true)
+	plan := planOf(b, list, promisc)
+	n := 0
+	for b.Loop() {
+		n = len(jobOf(b, plan))
+	}
+	b.SetBytes(int64(n))
 }

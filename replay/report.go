@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
+
+	"github.com/pfkeycap/pfkeycap/layers"
 )
 
 // Report is what a replay found out. Package encoding/json writes it; it holds no
@@ -22,16 +25,80 @@ type Report struct {
 	NotReproducible int `json:"not_reproducible"`
 	Different       int `json:"different"`
 
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+	// Loops is how often the plan was run, the last time perhaps not to its end.
+	Loops int `json:"loops"`
+	// Stopped says what ended the replay before the end of the plan: "limit" or
+	// "duration".
+	Stopped string `json:"stopped,omitempty"`
+
+	// Exchanges are those of the first loop, and those of later ones whose verdict
+	// is another than that of the first.
 	Exchanges []Exchange `json:"exchanges"`
-	Bindings  []Binding  `json:"bindings,omitempty"`
-	// Unasked is what the target said without being asked, on one line each.
-	Unasked []string `json:"unasked,omitempty"`
+	// Omitted is how many more of the latter there are.
+	Omitted int `json:"omitted,omitempty"`
+	// Bindings are those of the first loop.
+	Bindings []Binding `json:"bindings,omitempty"`
+	// Unasked is what the target said without being asked, on one line each, and
+	// UnaskedMore how many more messages of that kind there were.
+	Unasked     []string `json:"unasked,omitempty"`
+	UnaskedMore int      `json:"unasked_more,omitempty"`
+}
+
+// What a report holds of things that can be without end.
+const (
+	maxLater   = 1000 // exchanges of later loops
+	maxUnasked = 1000
+)
+
+// bindings notes what was bound in a loop.
+func (r *Report) bindings(loop int, list []Binding) {
+	if loop == 1 {
+		r.Bindings = append(r.Bindings, list...)
+	}
+}
+
+// unasked notes a message that nobody asked for.
+func (r *Report) unasked(m *layers.Message) {
+	if len(r.Unasked) >= maxUnasked {
+		r.UnaskedMore++
+		return
+	}
+	r.Unasked = append(r.Unasked, summary(m))
+}
+
+// take counts the exchanges of a loop and keeps those that say something new.
+func (r *Report) take(loop int, list []Exchange) {
+	for i := range list {
+		r.count(list[i].Verdict)
+	}
+	if loop == 1 {
+		r.Exchanges = list
+		return
+	}
+	first := slices.IndexFunc(r.Exchanges, func(e Exchange) bool { return e.Loop != 0 })
+	if first < 0 {
+		first = len(r.Exchanges)
+	}
+	for i := range list {
+		e := &list[i]
+		switch {
+		case i < first && r.Exchanges[i].Verdict == e.Verdict:
+		case len(r.Exchanges)-first >= maxLater:
+			r.Omitted++
+		default:
+			e.Loop = loop
+			r.Exchanges = append(r.Exchanges, *e)
+		}
+	}
 }
 
 // Exchange is a request with its answers, or one message of the recorded kernel
 // that belongs to no request.
 type Exchange struct {
-	Record  uint64   `json:"record"` // number of the request, or of that message
+	Loop    int      `json:"loop,omitempty"` // from 2
+	Record  uint64   `json:"record"`         // number of the request, or of that message
 	Message string   `json:"message"`
 	Sent    bool     `json:"sent"`
 	Answers []uint64 `json:"answers,omitempty"` // numbers of the recorded answers
@@ -95,12 +162,16 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	var b bytes.Buffer
 	for i := range r.Exchanges {
 		e := &r.Exchanges[i]
+		loop := ""
+		if e.Loop != 0 {
+			loop = fmt.Sprintf("loop %d: ", e.Loop)
+		}
 		for _, x := range e.Bindings {
-			fmt.Fprintf(&b, "binding: #%d %v\n", e.Record, x)
+			fmt.Fprintf(&b, "binding: %s#%d %v\n", loop, e.Record, x)
 		}
 		switch {
 		case e.Verdict == NotReproducible && e.Reason != "":
-			fmt.Fprintf(&b, "not-reproducible: #%d %s: %s\n", e.Record, e.Message, e.Reason)
+			fmt.Fprintf(&b, "not-reproducible: %s#%d %s: %s\n", loop, e.Record, e.Message, e.Reason)
 			if !all {
 				continue
 			}
@@ -118,14 +189,29 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 				continue
 			}
 			lines++
-			fmt.Fprintf(&b, "%v: #%d %s: %v\n", d.Verdict, e.Record, e.Message, d)
+			fmt.Fprintf(&b, "%v: %s#%d %s: %v\n", d.Verdict, loop, e.Record, e.Message, d)
 		}
 		if more > 0 {
-			fmt.Fprintf(&b, "%v: #%d %s: and %d more\n", e.Verdict, e.Record, e.Message, more)
+			fmt.Fprintf(&b, "%v: %s#%d %s: and %d more\n", e.Verdict, loop, e.Record, e.Message, more)
 		}
+		if b.Len() > 64<<10 {
+			if _, err := w.Write(b.Bytes()); err != nil {
+				return err
+			}
+			b.Reset()
+		}
+	}
+	if r.Omitted > 0 {
+		fmt.Fprintf(&b, "loops: %d more exchanges came out otherwise than in the first loop\n", r.Omitted)
 	}
 	for _, u := range r.Unasked {
 		fmt.Fprintf(&b, "unasked: the target said %s\n", u)
+	}
+	if r.UnaskedMore > 0 {
+		fmt.Fprintf(&b, "unasked: and %d more messages\n", r.UnaskedMore)
+	}
+	if r.Stopped != "" {
+		fmt.Fprintf(&b, "stopped: by the %s, in loop %d\n", r.Stopped, r.Loops)
 	}
 	fmt.Fprintf(&b, "%s\n", r.Counts())
 	_, err := w.Write(b.Bytes())

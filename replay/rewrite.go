@@ -12,6 +12,7 @@ import (
 // rewrite decides what of a request is sent otherwise than it was recorded.
 func (p *planner) rewrite(s *Step, it *item) {
 	s.msg = bytes.Clone(it.data)
+	s.Rewrites = append(s.Rewrites, it.mapped...)
 	m := p.lives.decode(&it.heard)
 	if m.Reserved != 0 && !s.refused {
 		s.Rewrites = append(s.Rewrites, Rewrite{"msg.reserved", fmt.Sprint(m.Reserved), "0", "kernels refuse any other value"})
@@ -21,6 +22,8 @@ func (p *planner) rewrite(s *Step, it *item) {
 		p.narrow(s)
 	}
 }
+
+const fieldRange = "spirange"
 
 // narrow makes a GETSPI ask for the one SPI that the recorded kernel chose.
 func (p *planner) narrow(s *Step) {
@@ -47,11 +50,11 @@ func (p *planner) narrow(s *Step) {
 		s.original = bytes.Clone(s.msg)
 		s.msg = append(s.msg, one...)
 		put16(s.msg[4:], s.codec.Order, uint16(len(s.msg)/layers.Word))
-		s.Rewrites = append(s.Rewrites, Rewrite{"spirange", "", fmt.Sprintf("0x%08x", spi), why})
+		s.Rewrites = append(s.Rewrites, Rewrite{fieldRange, "", fmt.Sprintf("0x%08x", spi), why})
 	case asked.Min != spi || asked.Max != spi:
 		s.original = bytes.Clone(s.msg)
 		s.Rewrites = append(s.Rewrites,
-			Rewrite{"spirange", fmt.Sprintf("0x%08x-0x%08x", asked.Min, asked.Max), fmt.Sprintf("0x%08x", spi), why})
+			Rewrite{fieldRange, fmt.Sprintf("0x%08x-0x%08x", asked.Min, asked.Max), fmt.Sprintf("0x%08x", spi), why})
 		at := int(asked.Offset)
 		copy(s.msg[at+layers.ExtLen:], one[layers.ExtLen:layers.ExtLen+8])
 	}
@@ -159,6 +162,20 @@ func (f *refFinder) Close(layers.NodeKind)                {}
 func (f *refFinder) EndExtension()                        {}
 func (f *refFinder) Malformed([]byte, int, layers.Reason) {}
 func (f *refFinder) End()                                 {}
+
+// binds reports whether the target has another value for something that the request
+// names.
+func (s *Step) binds(b *bindings) bool {
+	if len(b.list) == 0 {
+		return false
+	}
+	for i := range s.refs {
+		if b.target(s.refs[i].boundValue) != s.refs[i].value {
+			return true
+		}
+	}
+	return false
+}
 
 // bindInto writes the target's values into a request, and lists what changed.
 func (s *Step) bindInto(msg []byte, o layers.Order, b *bindings) (done []Rewrite) {

@@ -4,28 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )
 
-// RunOptions says how a plan is run. The zero value is right for most.
+// RunOptions says how a plan is run. The zero value runs it once, in lockstep.
 type RunOptions struct {
-	// Before, if not nil, is called before each request is sent; it may wait. An
-	// error ends the run.
-	Before func(ctx context.Context, s *Step) error
+	Pace Pace
+	// Loops is how often the plan is run, 0 for once; a negative number is for ever.
+	// Each time has sockets of its own and knows nothing of the one before.
+	Loops int
+	// Clear removes all SAs and policies of the target between two loops, so that
+	// each finds what the first did.
+	Clear bool
+	// Limit, if not 0, is how many requests are sent in all.
+	Limit int
+	// Duration, if not 0, is the time after which no further request is sent.
+	Duration time.Duration
+
 	// Observe, if not nil, is called with each message as it is sent and as it
-	// comes, in the target's byte order. msg is valid during the call, and holds
-	// true keys if the plan does.
-	Observe func(dir record.Direction, socket int, msg []byte)
-	// Window is how many requests may be under way at once, at most
-	// MaxOutstanding. The target still handles one after the other, and a request
-	// that depends on an answer waits for it; so more than 1 only saves time where
-	// the target is far. 0 stands for 128.
-	Window int
+	// comes. What it is given holds true keys if the plan does.
+	Observe func(o *Observed)
+	// Progress, if not nil, is called now and then with the number of requests sent
+	// so far, also while the pace makes the run wait, but not while the target is
+	// waited for.
+	Progress func(sent int)
 }
 
-const defaultWindow = 128
+func (o *RunOptions) check() error {
+	if o.Limit < 0 || o.Duration < 0 {
+		return errors.New("a limit cannot be negative")
+	}
+	return o.Pace.Check()
+}
+
+// Observed is a message on its way to or from a target. It is valid during the call
+// that has it.
+type Observed struct {
+	Time   time.Time
+	Dir    record.Direction
+	Socket int          // index of Plan.Sockets; one more for what is sent between loops
+	Record uint64       // number of the recorded request that is sent or answered, or 0
+	Copy   bool         // what another socket gets of an answer that is there already
+	Codec  layers.Codec // the target's
+	Data   []byte
+}
+
+// topSpeedWindow is how many requests are under way at top speed: their answers
+// must fit into a receive queue.
+const topSpeedWindow = 64
 
 // Run sends the plan's requests to the target, one after the other, and compares
 // the answers with the recorded ones.
@@ -35,36 +66,49 @@ const defaultWindow = 128
 func Run(ctx context.Context, p *Plan, t Target, o RunOptions) (*Report, error) {
 	codec := t.Codec()
 	rep := &Report{Dialect: codec.Dialect.String(), Order: codec.Order.String(), Keys: p.Keys}
+	if err := o.check(); err != nil {
+		return rep, err
+	}
 	if p.dialect != codec.Dialect && p.dialect != layers.NoDialect {
 		return rep, fmt.Errorf("the capture is of %v and the target is of %v: replay it against a kernel of its own system", p.dialect, codec.Dialect)
 	}
 	x := &run{
-		runner: runner{codec: codec, late: map[saID]string{}, acquires: map[saID][]acquired{}, report: rep},
+		runner: runner{codec: codec, report: rep},
 		plan:   p, target: t, opts: o,
-		window: o.Window,
-		done:   make([]bool, len(p.Steps)),
+		window: 1,
+		clock:  clock{pace: o.Pace},
 	}
-	if x.window <= 0 {
-		x.window = defaultWindow
+	if o.Pace.TopSpeed {
+		x.window = topSpeedWindow
 	}
-	x.window = min(x.window, MaxOutstanding)
-	rep.Exchanges = make([]Exchange, 0, len(p.Steps))
-	err := x.run(ctx)
-	for i := range rep.Exchanges {
-		rep.count(rep.Exchanges[i].Verdict)
+	start := time.Now()
+	if o.Duration > 0 {
+		timer := time.AfterFunc(o.Duration, func() { x.overtime.Store(true) })
+		defer timer.Stop()
+		x.deadline = start.Add(o.Duration)
 	}
+	err := x.runLoops(ctx)
+	rep.Seconds = time.Since(start).Seconds()
 	return rep, err
 }
 
 // run is one run of a plan.
 type run struct {
 	runner
-	plan    *Plan
-	target  Target
-	opts    RunOptions
-	window  int
-	done    []bool // by step
-	pending []pending
+	plan     *Plan
+	target   Target
+	opts     RunOptions
+	window   int
+	clock    clock
+	deadline time.Time
+	overtime atomic.Bool // a timer, because asking for the time takes longer
+
+	// Of one loop:
+	open      []bool    // its sockets that the target has
+	done      []bool    // steps
+	due       time.Time // of the next request
+	exchanges []Exchange
+	pending   []pending
 }
 
 // pending is a request whose answer has not come.
@@ -75,21 +119,119 @@ type pending struct {
 	again    bool // it is a GETSPI without the narrow range
 }
 
+// The reasons of Report.Stopped.
+const (
+	stoppedByLimit    = "limit"
+	stoppedByDuration = "duration"
+)
+
+func (x *run) runLoops(ctx context.Context) error {
+	loops := max(x.opts.Loops, 1)
+	for loop := 1; (x.opts.Loops < 0 || loop <= loops) && x.report.Stopped == ""; loop++ {
+		if loop > 1 {
+			x.clock.again()
+			if err := x.between(ctx); err != nil {
+				return fmt.Errorf("between loops: %w", err)
+			}
+		}
+		x.begin(loop)
+		sent := x.report.Sent
+		err := x.run(ctx)
+		if loop == 1 || x.report.Sent > sent {
+			x.report.Loops = loop
+		}
+		x.report.take(loop, x.exchanges)
+		if err != nil {
+			return err
+		}
+		if x.report.Sent == sent {
+			return nil // nothing to send: for ever would be for nothing
+		}
+	}
+	return nil
+}
+
+// begin forgets what the loop before knew.
+func (x *run) begin(loop int) {
+	x.runner.begin(loop)
+	x.open = make([]bool, len(x.plan.Sockets))
+	x.done = make([]bool, len(x.plan.Steps))
+	x.exchanges = make([]Exchange, 0, len(x.plan.Steps))
+}
+
+// between closes the sockets of a loop, and clears the target if that is wanted.
+func (x *run) between(ctx context.Context) error {
+	for i, open := range x.open {
+		if open {
+			if err := x.tell(ctx, Request{Socket: x.first + i, Last: true}); err != nil {
+				return err
+			}
+		}
+	}
+	x.first += len(x.plan.Sockets)
+	if x.opts.Clear {
+		types := []uint8{layers.FLUSH}
+		if numbersLikeKAME(x.codec.Dialect) {
+			types = append(types, layers.SPDFLUSH)
+		}
+		for i, typ := range types {
+			msg, err := x.codec.Encode(&layers.Base{Type: typ})
+			if err != nil {
+				return err
+			}
+			if err := x.tell(ctx, Request{Socket: x.first, Message: msg, Last: i == len(types)-1}); err != nil {
+				return err
+			}
+		}
+		x.first++
+	}
+	return nil
+}
+
+// tell hands over a request that is not in the plan.
+func (x *run) tell(ctx context.Context, r Request) error {
+	if len(r.Message) > 0 && x.opts.Observe != nil {
+		x.observe(&Observed{Time: time.Now(), Dir: record.ToKernel, Socket: len(x.plan.Sockets), Data: r.Message})
+	}
+	if err := x.target.Send(ctx, r); err != nil {
+		return err
+	}
+	a, err := x.target.Recv(ctx)
+	if err != nil {
+		return err
+	}
+	if a.Errno != 0 {
+		return errors.New(x.errnoText(a.Errno))
+	}
+	if x.opts.Observe != nil {
+		now := time.Now()
+		for _, m := range a.Messages {
+			if m.Socket == r.Socket {
+				x.observe(&Observed{Time: now, Dir: record.FromKernel, Socket: len(x.plan.Sockets), Data: m.Data})
+			}
+		}
+	}
+	return nil
+}
+
+// run is one loop.
 func (x *run) run(ctx context.Context) error {
 	for i := range x.plan.Steps {
 		s := &x.plan.Steps[i]
 		if s.Action == Ignore {
 			continue
 		}
-		x.report.Exchanges = append(x.report.Exchanges, Exchange{Record: s.Record, Message: s.Message, Answers: s.Answers})
 		if s.Action == Expect {
-			e := &x.report.Exchanges[len(x.report.Exchanges)-1]
-			e.Verdict, e.Reason = NotReproducible, s.Reason
+			x.exchanges = append(x.exchanges, Exchange{Record: s.Record, Message: s.Message, Verdict: NotReproducible, Reason: s.Reason})
 			if s.seq != 0 {
 				x.acquires[s.larval] = append(x.acquires[s.larval], acquired{s.seq, s.Record})
 			}
 			continue
 		}
+		if x.report.Stopped = x.stop(s); x.report.Stopped != "" {
+			break
+		}
+		x.exchanges = append(x.exchanges, Exchange{Record: s.Record, Message: s.Message, Answers: s.Answers})
 		if err := x.send(ctx, i); err != nil {
 			return x.abandon(err, s)
 		}
@@ -103,50 +245,56 @@ func (x *run) run(ctx context.Context) error {
 	return nil
 }
 
+// stop says why the next request is not to be sent, or returns "".
+func (x *run) stop(s *Step) string {
+	switch {
+	case x.opts.Limit > 0 && x.report.Sent >= x.opts.Limit:
+		return stoppedByLimit
+	case x.overtime.Load():
+		return stoppedByDuration
+	}
+	x.due = x.clock.next(s.Time)
+	if !x.deadline.IsZero() && x.due.After(x.deadline) {
+		return stoppedByDuration
+	}
+	return ""
+}
+
 // abandon drops the exchanges that were not finished.
 func (x *run) abandon(err error, s *Step) error {
-	list := x.report.Exchanges
 	open := map[int]bool{}
 	for _, p := range x.pending {
 		open[p.exchange] = true
 	}
-	kept := list[:0]
-	for i := range list {
-		if list[i].Verdict == NotReproducible && !list[i].Sent || list[i].Sent && !open[i] {
-			kept = append(kept, list[i])
+	kept := x.exchanges[:0]
+	for i := range x.exchanges {
+		if e := &x.exchanges[i]; e.Verdict == NotReproducible && !e.Sent || e.Sent && !open[i] {
+			kept = append(kept, *e)
 		}
 	}
-	x.report.Exchanges = kept
+	x.exchanges, x.pending = kept, nil
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("replay stopped at #%d: %w", s.Record, err)
 	}
 	return fmt.Errorf("replay of #%d (%s): %w", s.Record, s.Message, err)
 }
 
-// send sends the request of step i, once its answers can be waited for and what it
-// depends on is known.
+// send sends the request of step i, once it is due, its answers can be waited for
+// and what it depends on is known.
 func (x *run) send(ctx context.Context, i int) error {
 	s := &x.plan.Steps[i]
-	exchange := len(x.report.Exchanges) - 1
-	for s.needs >= 0 && !x.done[s.needs] && len(x.pending) > 0 {
+	exchange := len(x.exchanges) - 1
+	for len(x.pending) > 0 && (len(x.pending) >= x.window || s.needs >= 0 && !x.done[s.needs]) {
 		if err := x.receive(ctx); err != nil {
 			return err
 		}
 	}
-	if len(x.pending) >= x.window {
-		// Half of it at once, so that a far target gets many requests at once too.
-		for len(x.pending) > x.window/2 {
-			if err := x.receive(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	if x.opts.Before != nil {
-		if err := x.opts.Before(ctx, s); err != nil {
+	if !x.due.IsZero() {
+		if err := x.wait(ctx, x.due); err != nil {
 			return err
 		}
 	}
-	e := &x.report.Exchanges[exchange]
+	e := &x.exchanges[exchange]
 	e.Rewrites = append(e.Rewrites, s.Rewrites...)
 	msg, err := x.message(s, s.msg, e)
 	if err != nil {
@@ -155,19 +303,35 @@ func (x *run) send(ctx context.Context, i int) error {
 		return nil
 	}
 	// The socket of a GETSPI that may have to be sent again stays open for that.
-	last := s.last && s.original == nil
-	if err := x.target.Send(ctx, Request{Socket: s.Socket, Message: msg, Last: last}); err != nil {
+	if err := x.hand(ctx, s, msg, s.last && s.original == nil); err != nil {
 		return err
 	}
-	x.observe(record.ToKernel, s.Socket, msg)
 	e.Sent = true
 	x.report.Sent++
+	if x.opts.Progress != nil {
+		x.opts.Progress(x.report.Sent)
+	}
 	x.pending = append(x.pending, pending{step: i, exchange: exchange, msg: msg})
+	if x.window == 1 {
+		return x.receive(ctx)
+	}
 	return nil
+}
+
+// hand gives a step's message to the target.
+func (x *run) hand(ctx context.Context, s *Step, msg []byte, last bool) error {
+	if x.opts.Observe != nil {
+		x.observe(&Observed{Time: time.Now(), Dir: record.ToKernel, Socket: s.Socket, Record: s.Record, Data: msg})
+	}
+	x.open[s.Socket] = !last
+	return x.target.Send(ctx, Request{Socket: x.first + s.Socket, Message: msg, Last: last})
 }
 
 // message makes what is sent: in the target's byte order, with its values.
 func (x *run) message(s *Step, from []byte, e *Exchange) ([]byte, error) {
+	if s.codec == x.codec && !s.binds(&x.bound) {
+		return from, nil
+	}
 	msg, err := layers.Transcode(nil, s.codec, x.codec, from)
 	if err != nil {
 		return nil, err
@@ -176,10 +340,10 @@ func (x *run) message(s *Step, from []byte, e *Exchange) ([]byte, error) {
 	return msg, nil
 }
 
-func (x *run) observe(d record.Direction, socket int, msg []byte) {
-	if x.opts.Observe != nil {
-		x.opts.Observe(d, socket, msg)
-	}
+// observe tells the caller, who wants to know, of a message.
+func (x *run) observe(o *Observed) {
+	o.Codec = x.codec
+	x.opts.Observe(o)
 }
 
 // receive takes the next answer and compares it.
@@ -188,15 +352,22 @@ func (x *run) receive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range a.Messages {
-		x.observe(record.FromKernel, m.Socket, m.Data)
-	}
 	p := x.pending[0]
 	x.pending = append(x.pending[:0], x.pending[1:]...)
 	s := &x.plan.Steps[p.step]
-	own, other := x.split(s, p.msg, a)
-	x.heed(other)
-	e := &x.report.Exchanges[p.exchange]
+	own := x.split(s, p.msg, a)
+	if x.opts.Observe != nil {
+		now := time.Now()
+		for i, m := range a.Messages {
+			o := Observed{Time: now, Dir: record.FromKernel, Socket: m.Socket - x.first, Copy: x.parts[i] == partCopy, Data: m.Data}
+			if x.parts[i] != partOther {
+				o.Record = s.Record
+			}
+			x.observe(&o)
+		}
+	}
+	x.heed(a)
+	e := &x.exchanges[p.exchange]
 	if s.original != nil && !p.again && a.Errno == 0 && len(own) > 0 && x.decode(own[0]).Errno != 0 {
 		// The recorded SPI is taken, or out of the target's range.
 		return x.sendAgain(ctx, p, s, e)
@@ -205,23 +376,25 @@ func (x *run) receive(ctx context.Context) error {
 		x.report.Answered++
 	}
 	x.judge(s, e, a, own)
-	x.report.Bindings = append(x.report.Bindings, e.Bindings...)
+	x.report.bindings(x.loop, e.Bindings)
 	x.done[p.step] = true
 	return nil
 }
 
 // sendAgain sends a GETSPI as it was recorded.
 func (x *run) sendAgain(ctx context.Context, p pending, s *Step, e *Exchange) error {
-	e.Rewrites = e.Rewrites[:0]
+	e.Rewrites = slices.DeleteFunc(e.Rewrites[:len(s.Rewrites)], func(w Rewrite) bool { return w.Field == fieldRange })
 	msg, err := x.message(s, s.original, e)
 	if err != nil {
 		return err
 	}
-	if err := x.target.Send(ctx, Request{Socket: s.Socket, Message: msg, Last: s.last}); err != nil {
+	if err := x.hand(ctx, s, msg, s.last); err != nil {
 		return err
 	}
-	x.observe(record.ToKernel, s.Socket, msg)
 	p.msg, p.again = msg, true
 	x.pending = append(x.pending, p)
+	if x.window == 1 {
+		return x.receive(ctx)
+	}
 	return nil
 }

@@ -21,8 +21,8 @@ import (
 func TestRecordingEqualsItself(t *testing.T) {
 	for _, path := range fixtures(t) {
 		for _, keys := range []bool{true, false} {
-			for _, window := range []int{1, 0} {
-				name := fmt.Sprintf("%s keys=%v window=%d", strings.TrimPrefix(path, "../fixtures/"), keys, window)
+			for _, topSpeed := range []bool{false, true} {
+				name := fmt.Sprintf("%s keys=%v topspeed=%v", strings.TrimPrefix(path, "../fixtures/"), keys, topSpeed)
 				t.Run(name, func(t *testing.T) {
 					list, promisc := load(t, path, keys)
 					plan, err := replay.NewPlan(traced(list, promisc), replay.PlanOptions{})
@@ -37,7 +37,7 @@ func TestRecordingEqualsItself(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					r, err := replay.Run(context.Background(), plan, target, replay.RunOptions{Window: window})
+					r, err := replay.Run(context.Background(), plan, target, replay.RunOptions{Pace: replay.Pace{TopSpeed: topSpeed}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -528,7 +528,7 @@ func run2(t *testing.T, s *said, answer func(int, replay.Request) replay.Answer)
 		n++
 		return answer(n-1, q), nil
 	})
-	r, err := replay.Run(context.Background(), again.plan(t), target, replay.RunOptions{Window: 1})
+	r, err := replay.Run(context.Background(), again.plan(t), target, replay.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -591,16 +591,9 @@ func TestRunErrors(t *testing.T) {
 				cancel()
 			}
 			return replay.Answer{Messages: []replay.Message{{Data: header(layers.GET, uint32(n-1), 3)}}}, nil
-		}), replay.RunOptions{Window: 1})
+		}), replay.RunOptions{})
 		if !errors.Is(err, context.Canceled) || len(r.Exchanges) != 4 {
 			t.Errorf("error %v, %d exchanges", err, len(r.Exchanges))
-		}
-	})
-	t.Run("Before says no", func(t *testing.T) {
-		enough := errors.New("enough")
-		_, err := replay.Run(context.Background(), plan, replaytest.New(little, nil), replay.RunOptions{Before: func(context.Context, *replay.Step) error { return enough }})
-		if !errors.Is(err, enough) {
-			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("another system", func(t *testing.T) {
@@ -619,8 +612,11 @@ func TestObserve(t *testing.T) {
 	var got [][]byte
 	var dirs []record.Direction
 	_, err := replay.Run(context.Background(), s.plan(t), replaytest.Script(little, replaytest.Step{Answers: [][]byte{added}}), replay.RunOptions{
-		Observe: func(d record.Direction, socket int, msg []byte) {
-			dirs, got = append(dirs, d), append(got, bytes.Clone(msg))
+		Observe: func(o *replay.Observed) {
+			if o.Record != 1 || o.Socket != 0 || o.Copy || o.Codec != little || o.Time.IsZero() {
+				t.Errorf("observed %+v", o)
+			}
+			dirs, got = append(dirs, o.Dir), append(got, bytes.Clone(o.Data))
 		},
 	})
 	if err != nil {

@@ -63,7 +63,7 @@ func Open(o Options) (*Target, error) {
 		opts:  o,
 		codec: layers.Codec{Dialect: d, Order: layers.NativeEndian},
 		socks: map[int]*keysock.Conn{},
-		batch: keysock.NewBatch(0),
+		batch: keysock.NewBatch(0).MessagesOnly(),
 	}
 	if t.spare, err = t.open(); err != nil {
 		return nil, err
