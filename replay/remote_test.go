@@ -73,6 +73,9 @@ func TestRemoteReplay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if plan.Dialect != layers.Linux.String() {
+			continue // no fixture of its own system's answers is needed here
+		}
 		answer := func() func(replay.Request) (replay.Answer, error) {
 			n := 0
 			return func(q replay.Request) (replay.Answer, error) {

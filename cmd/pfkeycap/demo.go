@@ -13,6 +13,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/fixtures"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/replay"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -87,7 +88,7 @@ func demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := replayPlan(c, plan, "sandbox")
+	report, err := replayPlan(c, plan, "sandbox", replay.RunOptions{})
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/replay"
 	"github.com/pfkeycap/pfkeycap/replay/kernel"
@@ -32,13 +36,31 @@ recorded, field by field:
   not-reproducible   events and changes that no request made, and what hangs on them
   different          the kernel does something else: exit status 1
 
-True keys are sent if the side file is there, else stand-ins.`,
+Each request waits for the answers to the one before, unless a pace is given. What
+a kernel chooses (SPIs, policy ids, request ids, ACQUIREs' numbers) is put into later
+requests as the target chose it. True keys are sent if the side file is there, else
+stand-ins.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the plan, send nothing"},
 			&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text or json", Value: "text"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "volatile differences too"},
+			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write what was sent and answered to the capture `FILE`"},
+			&cli.StringFlag{Name: "keys", Usage: "`WHERE` the secrets of -w go: beside, inside or none", DefaultText: "beside"},
+			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE of -w and its side file"},
+			&cli.StringFlag{Name: "select", Usage: "only messages that `EXPR` is true for, and answers to them (see decode -Y)"},
+			&cli.Uint64Flag{Name: "from", Usage: "only from record number `N` on", DefaultText: "first"},
+			&cli.Uint64Flag{Name: "to", Usage: "only up to record number `N`", DefaultText: "last"},
+			&cli.StringSliceFlag{Name: "map-addr", Usage: "`OLD=NEW`: put addresses of prefix NEW for those of OLD, everywhere; repeat it"},
+			&cli.StringSliceFlag{Name: "map-reqid", Usage: "`OLD=NEW`: put request id NEW for OLD; repeat it"},
+			&cli.StringFlag{Name: "multiplier", Aliases: []string{"x"}, Usage: "keep the recorded times, `MULT` times as fast"},
+			&cli.StringFlag{Name: "pps", Aliases: []string{"p"}, Usage: "send `N` requests per second"},
+			&cli.BoolFlag{Name: "topspeed", Aliases: []string{"t"}, Usage: "send requests without waiting for answers, as far as these can be told apart"},
+			&cli.StringFlag{Name: "maxsleep", Usage: "with -x or -p: wait no longer than `TIME` between requests (milliseconds, or with a unit)"},
+			&cli.IntFlag{Name: "loop", Aliases: []string{"l"}, Usage: "replay `N` times, the target cleared between; 0 is for ever", Value: 1},
+			&cli.IntFlag{Name: "limit", Aliases: []string{"L"}, Usage: "stop after `N` requests", DefaultText: "never"},
+			&cli.StringFlag{Name: "duration", Usage: "stop after `TIME` (seconds, or with a unit)"},
 			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here: let the replay flush, and delete what it did not make"},
-			&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME`", Value: 5 * time.Minute},
+			&cli.DurationFlag{Name: "timeout", Usage: "give up when the target says nothing for `TIME`", Value: 5 * time.Minute},
 			targetFlag(), sandboxFlag(),
 		}, inputFlags()...),
 		Action: replayAction,
@@ -61,31 +83,50 @@ func replayAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := planOf(c, c.Args().First())
+	o, err := runOptions(c)
 	if err != nil {
 		return err
+	}
+	plan, damage := planOf(c, c.Args().First())
+	if plan == nil {
+		return damage
 	}
 	w := c.App.Writer
 	if c.Bool("dry-run") {
 		if asJSON {
-			return json.NewEncoder(w).Encode(plan)
+			err = json.NewEncoder(w).Encode(plan.Plan)
+		} else {
+			err = plan.WriteText(w)
 		}
-		return plan.WriteText(w)
+		return errors.Join(err, damage)
 	}
 	if t == "here" && !c.Bool("allow-flush") {
 		if n := plan.Destroys(); n != 0 {
 			return usagef("record %d removes what the replay did not make: --allow-flush lets it do that to the running kernel (the default target is a throwaway one)", n)
 		}
+		if o.Loops != 0 {
+			return usagef("-l clears the target between loops: --allow-flush lets it do that to the running kernel (the default target is a throwaway one)")
+		}
 	}
-	report, err := replayPlan(c, plan, t)
+	answers, err := newAnswers(c, plan)
+	if err != nil {
+		return err
+	}
+	if answers != nil {
+		o.Observe = answers.observe
+	}
+	report, err := replayPlan(c, plan, t, o)
+	err = errors.Join(err, answers.close())
 	if report != nil {
 		if asJSON {
 			err = errors.Join(err, json.NewEncoder(w).Encode(report))
 		} else {
 			err = errors.Join(err, report.WriteText(w, c.Bool("verbose")))
 		}
+		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: %d requests in %.3f s, %.0f per second\n",
+			report.Sent, report.Seconds, float64(report.Sent)/max(report.Seconds, 1e-9))
 	}
-	if err != nil {
+	if err = errors.Join(err, damage); err != nil {
 		return err
 	}
 	if report.Different > 0 {
@@ -94,63 +135,174 @@ func replayAction(c *cli.Context) error {
 	return nil
 }
 
-// planOf makes the plan of a capture.
-func planOf(c *cli.Context, name string) (*replay.Plan, error) {
+// runOptions reads the flags that say how a plan is run.
+func runOptions(c *cli.Context) (o replay.RunOptions, err error) {
+	rate := func(name string) (f float64) {
+		s := c.String(name)
+		if s == "" || err != nil {
+			return 0
+		}
+		f, perr := strconv.ParseFloat(s, 64)
+		if perr != nil || !(f > 0) || math.IsInf(f, 0) {
+			err = usagef("--%s wants a number above 0, not %q", name, s)
+		}
+		return f
+	}
+	span := func(name string, unit time.Duration) (d time.Duration) {
+		s := c.String(name)
+		if s == "" || err != nil {
+			return 0
+		}
+		if f, perr := strconv.ParseFloat(s, 64); perr == nil && math.Abs(f) < 1e9 {
+			d = time.Duration(f * float64(unit))
+		} else if d, perr = time.ParseDuration(s); perr != nil {
+			err = usagef("--%s wants a time, such as 10s, 500ms or 2m, not %q", name, s)
+			return 0
+		}
+		if d <= 0 {
+			err = usagef("--%s wants a time above 0, not %q", name, s)
+		}
+		return d
+	}
+	o.Pace = replay.Pace{Multiplier: rate("multiplier"), PerSecond: rate("pps"), TopSpeed: c.Bool("topspeed"), MaxSleep: span("maxsleep", time.Millisecond)}
+	o.Duration = span("duration", time.Second)
+	if err != nil {
+		return o, err
+	}
+	if err := o.Pace.Check(); err != nil {
+		return o, usagef("%w", err)
+	}
+	switch n := c.Int("loop"); {
+	case n < 0:
+		return o, usagef("-l wants 0 or a positive number")
+	case n == 0:
+		o.Loops = -1
+	case n > 1:
+		o.Loops = n
+	}
+	o.Clear = o.Loops != 0
+	if c.IsSet("limit") {
+		if o.Limit = c.Int("limit"); o.Limit <= 0 {
+			return o, usagef("-L wants a positive number")
+		}
+	}
+	return o, nil
+}
+
+// planned is a plan and the name of the salt of its stand-ins.
+type planned struct {
+	*replay.Plan
+	saltID string
+}
+
+// planOf makes the plan of a capture. Of a damaged one, the plan of what is whole
+// comes with the error.
+func planOf(c *cli.Context, name string) (*planned, error) {
 	in, err := openInput(c, name)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
-	plan, err := replay.NewPlan(in, replay.PlanOptions{})
-	if errors.Is(err, replay.ErrNoRequests) {
+	o := replay.PlanOptions{From: c.Uint64("from"), To: c.Uint64("to")}
+	if o.To != 0 && o.To < o.From {
+		return nil, usagef("--to %d is before --from %d", o.To, o.From)
+	}
+	for _, s := range c.StringSlice("map-addr") {
+		m, err := replay.ParseAddrMap(s)
+		if err != nil {
+			return nil, usagef("--map-addr %w", err)
+		}
+		o.Addrs = append(o.Addrs, m)
+	}
+	for _, s := range c.StringSlice("map-reqid") {
+		m, err := replay.ParseReqIDMap(s)
+		if err != nil {
+			return nil, usagef("--map-reqid %w", err)
+		}
+		o.ReqIDs = append(o.ReqIDs, m)
+	}
+	if expr := c.String("select"); expr != "" {
+		f, err := filter.Compile(expr, filter.Options{ID: in.ids})
+		if err != nil {
+			return nil, usagef("--select: %w", err)
+		}
+		o.Select = f.Match
+	}
+	plan, err := replay.NewPlan(in, o)
+	if errors.Is(err, replay.ErrNoRequests) || errors.Is(err, replay.ErrMap) {
 		return nil, usagef("%s: %w", in.name, err)
 	}
-	if err != nil {
+	if send, _, _ := plan.Counts(); err != nil && send == 0 {
 		return nil, err
 	}
 	if plan.Keys == "stand-ins" {
 		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: %s has no side file: its stand-ins are sent in place of keys\n", in.name)
 	}
-	return plan, nil
+	return &planned{plan, in.meta.SaltID}, err
 }
 
 // replayPlan runs a plan against a target.
-func replayPlan(c *cli.Context, plan *replay.Plan, where string) (*replay.Report, error) {
-	ctx, cancel := context.WithCancel(c.Context)
-	defer cancel()
-	if d := c.Duration("timeout"); d > 0 {
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
+func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions) (*replay.Report, error) {
+	ctx, cancel := context.WithCancelCause(c.Context)
+	defer cancel(nil)
+	p := newProgress(c.App.ErrWriter)
+	send, _, _ := plan.Counts()
+	total := ""
+	if o.Loops == 0 {
+		total = fmt.Sprintf(" of %d", send)
 	}
-	var t replay.Target
-	var err error
-	if where == "here" {
-		t, err = openKernel()
-	} else {
-		t, err = openSandbox(ctx, c.App.ErrWriter)
+	patience := c.Duration("timeout")
+	watch := time.AfterFunc(math.MaxInt64, func() {
+		cancel(fmt.Errorf("the target said nothing for %v: %w", patience, context.DeadlineExceeded))
+	})
+	defer watch.Stop()
+	alive := func() {
+		if patience > 0 {
+			watch.Reset(patience)
+		}
 	}
+	o.Progress = func(sent int) {
+		alive()
+		p.say("%d%s requests", sent, total)
+	}
+	t, err := openTarget(ctx, where, plan.Plan, c.App.ErrWriter)
 	if err != nil {
 		return nil, err
 	}
-	p := newProgress(c.App.ErrWriter)
-	send, _, _ := plan.Counts()
-	n := 0
-	report, err := replay.Run(ctx, plan, t, replay.RunOptions{Before: func(context.Context, *replay.Step) error {
-		n++
-		p.say("%d of %d messages", n, send)
-		return nil
-	}})
+	alive()
+	report, err := t.Run(ctx, plan.Plan, o)
 	p.end()
-	if cerr := t.Close(); err == nil && cerr != nil {
+	if cerr := t.Close(); err == nil {
 		err = cerr
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("gave up after %v: %w", c.Duration("timeout"), err)
 	}
 	if err != nil {
 		err = &statusError{exitDamage, err}
 	}
 	return report, err
+}
+
+// runner is a target together with the way to it.
+type runner interface {
+	Run(ctx context.Context, p *replay.Plan, o replay.RunOptions) (*replay.Report, error)
+	Close() error
+}
+
+func openTarget(ctx context.Context, where string, plan *replay.Plan, stderr io.Writer) (runner, error) {
+	if where == "here" {
+		t, err := openKernel()
+		if err != nil {
+			return nil, err
+		}
+		return kernelRunner{t}, nil
+	}
+	return openSandbox(ctx, plan, stderr)
+}
+
+// kernelRunner runs plans against the running kernel.
+type kernelRunner struct{ replay.Target }
+
+func (r kernelRunner) Run(ctx context.Context, p *replay.Plan, o replay.RunOptions) (*replay.Report, error) {
+	return replay.Run(ctx, p, r.Target, o)
 }
 
 // openKernel is the running kernel as a target.
@@ -162,8 +314,8 @@ func openKernel() (replay.Target, error) {
 	return t, err
 }
 
-// targetCommand serves the kernel of the sandbox to a replay outside of it, over
-// its standard streams.
+// targetCommand runs replays inside the sandbox for one outside of it, which it
+// talks to over its standard streams.
 func targetCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "serve-target",
@@ -179,23 +331,22 @@ func targetCommand() *cli.Command {
 	}
 }
 
-// sandboxTarget is the kernel of a sandbox as a target.
-type sandboxTarget struct {
-	replay.Target
+// sandboxRunner runs plans inside a sandbox.
+type sandboxRunner struct {
+	*replay.Remote
 	cmd    *sandbox.Cmd
-	stdin  io.Closer
+	kill   context.CancelFunc
 	stderr *strings.Builder
 }
 
-// openSandbox boots a fresh kernel and talks to it through a copy of this program
-// inside.
-func openSandbox(ctx context.Context, stderr io.Writer) (replay.Target, error) {
+// openSandbox boots a fresh kernel with a copy of this program inside.
+func openSandbox(ctx context.Context, plan *replay.Plan, stderr io.Writer) (runner, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, machinef("%w", err)
 	}
-	t := &sandboxTarget{stderr: new(strings.Builder)}
-	t.cmd = &sandbox.Cmd{Args: []string{self, "serve-target"}, Stderr: t.stderr}
+	t := &sandboxRunner{stderr: new(strings.Builder)}
+	t.cmd = &sandbox.Cmd{Args: []string{self, "serve-target"}, Stderr: t.stderr, Memory: 256 + plan.Memory()>>20}
 	in, err := t.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -204,31 +355,127 @@ func openSandbox(ctx context.Context, stderr io.Writer) (replay.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.stdin = in
-	if err := t.cmd.Start(ctx); err != nil {
+	// When ctx ends there still is a report to be had, so it does not kill the guest.
+	var guest context.Context
+	guest, t.kill = context.WithCancel(context.WithoutCancel(ctx))
+	if err := t.cmd.Start(guest); err != nil {
 		if errors.Is(err, sandbox.ErrNoKernel) {
 			return nil, machinef("%w; or name another target: --target here is the running kernel", err)
 		}
 		return nil, machinef("%w", err)
 	}
-	if t.Target, err = replay.NewRemote(ctx, out, in); err != nil {
-		in.Close()
-		_, werr := t.cmd.Wait()
-		return nil, machinef("the sandbox does not answer: %w", errors.Join(err, werr, errors.New(strings.TrimSpace(t.stderr.String()))))
+	if t.Remote, err = replay.NewRemote(ctx, out, in); err != nil {
+		t.kill()
+		_, _ = t.cmd.Wait()
+		return nil, machinef("the sandbox does not answer: %w", errors.Join(err, errors.New(strings.TrimSpace(t.stderr.String()))))
 	}
 	return t, nil
 }
 
+// sandboxPatience is how long a guest may take to end.
+const sandboxPatience = 3 * time.Second
+
 // Close ends the sandbox.
-func (t *sandboxTarget) Close() error {
-	err := t.Target.Close()
-	t.stdin.Close()
+func (t *sandboxRunner) Close() error {
+	err := t.Remote.Close()
+	defer time.AfterFunc(sandboxPatience, t.kill).Stop()
 	status, werr := t.cmd.Wait()
+	t.kill()
 	if werr != nil {
 		return werr
 	}
 	if status != 0 {
 		return fmt.Errorf("the target in the sandbox ended with status %d: %s", status, strings.TrimSpace(t.stderr.String()))
+	}
+	return err
+}
+
+// answers is the capture that -w writes.
+type answers struct {
+	w       *record.Writer
+	name    string
+	plan    *planned
+	number  uint64
+	standIn bool
+	batch   [1]*record.Record
+	err     error
+}
+
+// newAnswers creates the capture of -w; without that it returns nil.
+func newAnswers(c *cli.Context, plan *planned) (*answers, error) {
+	name := c.String("write")
+	if name == "" {
+		if c.IsSet("keys") {
+			return nil, usagef("--keys says where the secrets of -w go, which is not there")
+		}
+		return nil, nil
+	}
+	if name == "-" {
+		return nil, usagef("standard output cannot take both the capture and the report: name a file")
+	}
+	a := &answers{plan: plan, name: name}
+	o := record.WriterOptions{
+		Application: "pfkeycap " + versionString(),
+		Meta:        record.Meta{Promisc: record.No, Keys: record.KeysBeside},
+		Overwrite:   c.Bool("overwrite"),
+	}
+	if k := c.String("keys"); k != "" {
+		var err error
+		if o.Meta.Keys, err = record.ParseKeys(k); err != nil {
+			return nil, usagef("%w", err)
+		}
+	}
+	var err error
+	if o.Salt, err = saltOf(c); err != nil {
+		return nil, err
+	}
+	if plan.Keys == "stand-ins" { // so they are what is sent, and what comes back
+		a.standIn = true
+		o.Salt, o.Meta.SaltID, o.Meta.Keys = record.Salt{}, plan.saltID, record.KeysNone
+	}
+	a.w, err = createCapture(c, name, o)
+	return a, err
+}
+
+// observe writes one message. What several sockets get of an answer is written once.
+func (a *answers) observe(o *replay.Observed) {
+	if o.Copy || a.err != nil {
+		return
+	}
+	a.number++
+	r := &record.Record{
+		Number: a.number, Time: o.Time, Dir: o.Dir, Codec: o.Codec, Data: o.Data, OrigLen: len(o.Data), StandIns: a.standIn,
+	}
+	if o.Dir == record.ToKernel {
+		switch {
+		case o.Record != 0:
+			r.Comments = []string{fmt.Sprintf("replay of #%d", o.Record)}
+		default:
+			r.Comments = []string{"sent between loops"}
+		}
+	}
+	if o.Socket < len(a.plan.Sockets) {
+		r.Process = a.plan.Sockets[o.Socket].Process
+	}
+	a.err = a.w.Append(r)
+}
+
+func (a *answers) close() error {
+	if a == nil {
+		return nil
+	}
+	err := a.err
+	if cerr := a.w.Close(); err == nil {
+		err = cerr
+	}
+	if a.number == 0 { // nothing was sent: it would only be in the way
+		os.Remove(a.name)
+		if f := a.w.KeysFile(); f != "" {
+			os.Remove(f)
+		}
+	}
+	if err != nil {
+		err = damagef("writing the capture: %w", err)
 	}
 	return err
 }
