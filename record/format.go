@@ -36,7 +36,7 @@ func (f Format) String() string {
 func (f Format) Losses() string {
 	switch f {
 	case PcapNano:
-		return "classic pcap holds no directions, drop counts, record numbers, comments, process names, dialect or namespace, and does not say where its keys are"
+		return "classic pcap holds no directions, drop counts, record numbers, comments, process names, errors of write(2), dialect or namespace, and does not say where its keys are"
 	case PcapMicro:
 		return PcapNano.Losses() + "; its times end at microseconds"
 	}

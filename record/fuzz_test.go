@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -76,7 +77,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		rec := &record.Record{
 			Time: time.Unix(0, ns), Dir: record.Direction(dirn % 3), Codec: c, Data: data, OrigLen: len(data) + int(dirn),
-			Dropped: dropped, Process: "iked",
+			Dropped: dropped, Process: "iked", WriteErrno: uint8(dropped),
 		}
 		if comment != "" {
 			rec.Comments = []string{comment}
@@ -113,6 +114,9 @@ func FuzzRoundTrip(f *testing.F) {
 			want.Data = want.Data[:min(len(data), max(16, int(snap)))]
 			if len(comment) > len("process=") && comment[:len("process=")] == "process=" {
 				want.Comments = got.Comments // the first of them is the process
+			}
+			if strings.HasPrefix(comment, "write failed with errno ") {
+				want.Comments, want.WriteErrno = got.Comments, got.WriteErrno
 			}
 			same(t, got, want)
 			for _, s := range c.AppendSecrets(nil, data) {

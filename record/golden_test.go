@@ -163,7 +163,7 @@ func TestGoldenPcapNG(t *testing.T) {
 func same(t testing.TB, got, want *record.Record) {
 	t.Helper()
 	if got.Number != want.Number || !got.Time.Equal(want.Time) || got.Dir != want.Dir || got.Codec != want.Codec ||
-		got.OrigLen != want.OrigLen || got.Dropped != want.Dropped || got.Process != want.Process {
+		got.OrigLen != want.OrigLen || got.Dropped != want.Dropped || got.Process != want.Process || got.WriteErrno != want.WriteErrno {
 		t.Errorf("got %+v %v orig %d dropped %d process %q, want %+v %v orig %d dropped %d process %q",
 			got, got.Time, got.OrigLen, got.Dropped, got.Process, want, want.Time, want.OrigLen, want.Dropped, want.Process)
 	}

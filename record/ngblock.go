@@ -58,5 +58,9 @@ const tsResolNano = 9
 // commentProcess begins the comment that keeps Record.Process.
 const commentProcess = "process="
 
+// commentWriteErrno begins the comment that keeps Record.WriteErrno, in words for
+// those who read the capture with other tools.
+const commentWriteErrno = "write failed with errno "
+
 // commentFilter begins the comment of an interface that keeps WriterOptions.Filter.
 const commentFilter = "filter: "

@@ -1,10 +1,12 @@
 package record
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 
@@ -512,6 +514,12 @@ func (d *ngDecoder) comment(rec *Record, value []byte) {
 		}
 		rec.Process = d.lastProcess
 		return
+	}
+	if number, ok := bytes.CutPrefix(value, []byte(commentWriteErrno)); ok && rec.WriteErrno == 0 {
+		if n, err := strconv.ParseUint(string(number), 10, 8); err == nil && n > 0 {
+			rec.WriteErrno = uint8(n)
+			return
+		}
 	}
 	if len(rec.Comments) == maxComments {
 		d.r.notice("comments", "record %d at byte %d has more than %d comments", d.r.count+1, d.in.off, maxComments)

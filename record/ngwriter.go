@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -174,6 +175,11 @@ func (w *Writer) appendPacket(p *packet, id int) error {
 	w.option64(optPacketID, p.number)
 	if p.Process != "" {
 		if err := w.text(optComment, commentProcess, p.Process); err != nil {
+			return err
+		}
+	}
+	if p.WriteErrno != 0 {
+		if err := w.text(optComment, commentWriteErrno, strconv.Itoa(int(p.WriteErrno))); err != nil {
 			return err
 		}
 	}

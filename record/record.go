@@ -75,6 +75,11 @@ type Record struct {
 	StandIns bool
 	True     []byte
 
+	// WriteErrno is the error number of the write(2) that was to send a request, on the
+	// system of its dialect, or 0. The kernel then refused it before anybody saw it, so
+	// only who traced the writer knows of it. Kept in a capture.
+	WriteErrno uint8
+
 	Comments []string // for people
 
 	// What package record/trace found out.

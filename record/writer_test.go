@@ -27,7 +27,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Run(fmt.Sprint(format, " ", c, " ", keys), func(t *testing.T) {
 					rs := conversation(t, c, 20)
 					rs[3].Comments = []string{"one", "two"}
-					rs[4].Process, rs[4].Dropped = "charon", 1<<40
+					rs[4].Process, rs[4].Dropped, rs[4].WriteErrno = "charon", 1<<40, 22
 					rs[5].Number, rs[5].OrigLen = 100, 5000
 					for _, r := range rs[6:] {
 						r.Number += 100
@@ -41,7 +41,7 @@ func TestRoundTrip(t *testing.T) {
 					for i, g := range got {
 						want := rs[i].Clone()
 						if format != record.PcapNG {
-							want.Number, want.Dir, want.Dropped, want.Process, want.Comments = uint64(i+1), record.Unknown, 0, "", nil
+							want.Number, want.Dir, want.Dropped, want.Process, want.WriteErrno, want.Comments = uint64(i+1), record.Unknown, 0, "", 0, nil
 						}
 						if format == record.PcapMicro {
 							want.Time = want.Time.Truncate(time.Microsecond)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pfkeycap/pfkeycap/cmd/pfkeycap/internal/render"
+	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
@@ -106,9 +107,13 @@ func (p *printer) setFields(c *cli.Context, csv bool, ids func(*record.Record, [
 	return nil
 }
 
-// explain says why the kernel refused a request, as far as its bytes tell.
-func explain(reply *record.Record, request []byte) string {
-	return check.ExplainReply(reply.Codec, request, reply.Data)
+// explain says why the kernel refused a request, by an answer or, if reply is nil, by
+// the errno of write(2), as far as the bytes tell.
+func explain(c layers.Codec, request, reply []byte, errno uint8) string {
+	if reply != nil {
+		return check.ExplainReply(c, request, reply)
+	}
+	return check.Explain(c, request, errno)
 }
 
 // print prints one record at once, or when enough has come together.
@@ -149,7 +154,7 @@ func (p *printer) appendJSON(dst []byte, r *record.Record) []byte {
 	dst = pfjson.Append(dst, &pfjson.Record{
 		Number: r.Number, Time: r.Time, Direction: r.Dir.String(), Codec: r.Codec,
 		Data: data, Length: r.OrigLen, TwinOf: r.TwinOf, ReplyTo: r.ReplyTo,
-		Process: r.Process, Comments: r.Comments, Problems: p.problems,
+		Process: r.Process, WriteErrno: r.WriteErrno, Comments: r.Comments, Problems: p.problems,
 	}, p.jopt)
 	return append(dst, '\n')
 }

@@ -111,7 +111,7 @@ func (t *talk) send(msg []byte, where string) error {
 	err := t.ask(msg)
 	var no *refusal
 	if errors.As(err, &no) {
-		if no.byWrite || where != "" {
+		if where != "" { // the line says it, but not which line of a script
 			fmt.Fprintf(t.stderr, "pfkeycap: %s%v\n", where, no)
 		}
 		return nil
@@ -143,6 +143,11 @@ func (t *talk) file(c *cli.Context, name string) error {
 	}
 	if name == "-" {
 		c.App.Reader = br // with what was looked at
+	}
+	if form == convert.Hex && !c.IsSet("dialect") { // typed for this kernel
+		if err := c.Set("dialect", t.codec.Dialect.String()); err != nil {
+			return err
+		}
 	}
 	in, err := openInput(c, name)
 	if err != nil {

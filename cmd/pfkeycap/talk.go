@@ -89,9 +89,6 @@ func (t *talk) ask(msg []byte) error {
 	t.number++
 	request := &record.Record{Number: t.number, Time: time.Now(), Dir: record.ToKernel, Codec: t.codec, Data: msg, OrigLen: len(msg)}
 	t.tracer.Annotate(request)
-	if err := t.show(request); err != nil {
-		return err
-	}
 	t.sent++
 	base, _, _ := t.codec.Extensions(msg)
 	refused := func(errno uint8, byWrite bool) error {
@@ -102,12 +99,18 @@ func (t *talk) ask(msg []byte) error {
 		}
 		return r
 	}
-	if _, err := t.conn.Write(msg); err != nil {
-		var errno syscall.Errno
-		if errors.As(err, &errno) && errno != 0 && errno <= 255 {
-			return refused(uint8(errno), true)
-		}
+	_, err := t.conn.Write(msg)
+	var errno syscall.Errno
+	if errors.As(err, &errno) && errno <= 255 {
+		request.WriteErrno = uint8(errno)
+	} else if err != nil {
 		return err
+	}
+	if err := t.show(request); err != nil {
+		return err
+	}
+	if request.WriteErrno != 0 {
+		return refused(request.WriteErrno, true)
 	}
 	if check.Predict(t.codec.Dialect, t.codec, msg).Silent {
 		return nil

@@ -117,6 +117,14 @@ func (w *writer) head() {
 		d = append(d, `,"process":`...)
 		d = appendString(d, r.Process)
 	}
+	if r.WriteErrno != 0 {
+		d = append(d, `,"write_errno":`...)
+		d = appendUint(d, uint64(r.WriteErrno))
+		if name := r.Codec.Dialect.ErrnoName(r.WriteErrno); name != "" {
+			d = append(d, `,"write_errno_name":`...)
+			d = appendString(d, name)
+		}
+	}
 	if len(r.Comments) > 0 {
 		d = append(d, `,"comment":[`...)
 		for i, c := range r.Comments {

@@ -203,10 +203,10 @@ func TestAppendMembers(t *testing.T) {
 			`{"schema":1,"number":0,"direction":"unknown","dialect":"unknown","order":"unknown","length":16,` + msg + `]}`},
 		{"all known", pfjson.Record{Number: 1 << 60, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)),
 			Direction: pfjson.FromKernel, Codec: c, Data: m, Length: 16, TwinOf: 6, ReplyTo: 5,
-			Process: "iked \"x\"", Comments: []string{"a\x00\x1b\u009b\xff", "ü\u2028"},
+			Process: "iked \"x\"", WriteErrno: 22, Comments: []string{"a\x00\x1b\u009b\xff", "ü\u2028"},
 			Problems: []pfjson.Problem{{Code: "key-missing", Offset: 16, Text: "no <key>"}, {Code: "x", Text: "y"}}},
 			`{"schema":1,"number":"1152921504606846976","time":"2026-01-02T02:04:05.000000006Z","direction":"from-kernel","dialect":"linux","order":"little","length":16,` +
-				`"twin_of":6,"reply_to":5,"process":"iked \"x\"","comment":["a\u0000\u001b\u009b\ufffd","ü\u2028"],` +
+				`"twin_of":6,"reply_to":5,"process":"iked \"x\"","write_errno":22,"write_errno_name":"EINVAL","comment":["a\u0000\u001b\u009b\ufffd","ü\u2028"],` +
 				msg + `{"code":"key-missing","offset":16,"text":"no <key>"},{"code":"x","offset":0,"text":"y"}]}`},
 		{"cut short", pfjson.Record{Codec: c, Data: m, Length: 32},
 			`{"schema":1,"number":0,"direction":"unknown","dialect":"linux","order":"little","length":32,"caplen":16,` + msg +

@@ -11,7 +11,7 @@
 //
 // In this order: schema, number, time (RFC 3339, UTC, nine decimals; left out if
 // not known), direction, dialect, order, length, caplen, twin_of, reply_to,
-// process, comment, msg, ext, inner, problems, rest.
+// process, write_errno, comment, msg, ext, inner, problems, rest.
 //
 // length is the number of bytes the message had on the socket. caplen is there
 // only if the record holds another number of bytes, because it was cut short

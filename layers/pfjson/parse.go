@@ -89,6 +89,7 @@ func (p *parser) record(root *node, codec layers.Codec) (r Record) {
 	r.TwinOf, _ = o.uint("twin_of", 8)
 	r.ReplyTo, _ = o.uint("reply_to", 8)
 	r.Process, _ = o.text("process")
+	r.WriteErrno = p.errno(&o, "write_errno")
 	comments, _ := o.array("comment")
 	for _, c := range comments {
 		if c.kind != stringKind {
@@ -180,7 +181,6 @@ func (p *parser) message(o *object) {
 
 // base appends a message header without its length.
 func (p *parser) base(o *object) {
-	d := p.codec.Dialect
 	version, n := o.uint("version", 1)
 	if n == nil {
 		version = layers.Version
@@ -189,17 +189,7 @@ func (p *parser) base(o *object) {
 	if !ok {
 		p.fail(o.n, errors.New("no member type or type_name"))
 	}
-	errno, n := o.uint("errno", 1)
-	if s, named := o.text("errno_name"); named != nil {
-		switch e, known := errnoOf(d, s); {
-		case n != nil && !strings.EqualFold(d.ErrnoName(uint8(errno)), s):
-			p.fail(named, fmt.Errorf("%q is not the name of errno %d", clip(s), errno))
-		case !known:
-			p.fail(named, fmt.Errorf("%v has no errno %q", d, clip(s)))
-		default:
-			errno = uint64(e)
-		}
-	}
+	errno := p.errno(o, "errno")
 	satype := p.saType(o, uint8(typ))
 	seq, _ := o.uint("seq", 4)
 	pid, _ := o.uint("pid", 4)
@@ -209,7 +199,7 @@ func (p *parser) base(o *object) {
 		return
 	}
 	b := p.out[at:]
-	b[0], b[1], b[2], b[3] = byte(version), byte(typ), byte(errno), byte(satype)
+	b[0], b[1], b[2], b[3] = byte(version), byte(typ), errno, byte(satype)
 	p.satype = byte(satype)
 	p.put(at+8, 4, false, seq)
 	p.put(at+12, 4, false, pid)
@@ -288,6 +278,24 @@ func known(names []string) string {
 		return "a number, which has no names here"
 	}
 	return "one of " + strings.Join(list, " ")
+}
+
+// errno reads a member with an error number of the dialect's system, and the one with
+// its name.
+func (p *parser) errno(o *object, member string) uint8 {
+	d := p.codec.Dialect
+	errno, n := o.uint(member, 1)
+	if s, named := o.text(member + "_name"); named != nil {
+		switch e, known := errnoOf(d, s); {
+		case n != nil && !strings.EqualFold(d.ErrnoName(uint8(errno)), s):
+			p.fail(named, fmt.Errorf("%q is not the name of errno %d", clip(s), errno))
+		case !known:
+			p.fail(named, fmt.Errorf("%v has no errno %q", d, clip(s)))
+		default:
+			errno = uint64(e)
+		}
+	}
+	return uint8(errno)
 }
 
 func errnoOf(d layers.Dialect, name string) (uint8, bool) {

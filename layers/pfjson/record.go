@@ -8,16 +8,17 @@ import (
 
 // Record is one captured message with what is known of it.
 type Record struct {
-	Number    uint64       // running number in the capture, from 1
-	Time      time.Time    // when it passed the socket; the zero Time if not known
-	Direction string       // ToKernel, FromKernel or UnknownDirection; "" stands for the last
-	Codec     layers.Codec // how Data is to be decoded
-	Data      []byte       // the message; of one that Parse made, owned by the caller
-	Length    int          // bytes it had on the socket; 0 stands for len(Data)
-	TwinOf    uint64       // number of the record that this is a second copy of, or 0
-	ReplyTo   uint64       // number of the request that this answers, or 0
-	Process   string       // name of the process with the message's pid, or ""
-	Comments  []string     // for people
+	Number     uint64       // running number in the capture, from 1
+	Time       time.Time    // when it passed the socket; the zero Time if not known
+	Direction  string       // ToKernel, FromKernel or UnknownDirection; "" stands for the last
+	Codec      layers.Codec // how Data is to be decoded
+	Data       []byte       // the message; of one that Parse made, owned by the caller
+	Length     int          // bytes it had on the socket; 0 stands for len(Data)
+	TwinOf     uint64       // number of the record that this is a second copy of, or 0
+	ReplyTo    uint64       // number of the request that this answers, or 0
+	Process    string       // name of the process with the message's pid, or ""
+	WriteErrno uint8        // of the write(2) that failed, an error number of the dialect's system, or 0
+	Comments   []string     // for people
 
 	// Problems are written after those that the decoder notices. Parse leaves them
 	// out.

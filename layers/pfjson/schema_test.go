@@ -66,7 +66,7 @@ func TestSchema(t *testing.T) {
 			}
 			for _, opts := range []pfjson.Options{{ID: hashID}, {ID: hashID, ShowKeys: true}} {
 				line := pfjson.Append(nil, &pfjson.Record{Number: 1 << 63, Codec: c, Data: m, Length: len(m) + 8,
-					TwinOf: 2, ReplyTo: 1, Process: "iked", Comments: []string{"a"}}, opts)
+					TwinOf: 2, ReplyTo: 1, Process: "iked", WriteErrno: 22, Comments: []string{"a"}}, opts)
 				if err := validate(s, line); err != nil {
 					t.Fatalf("%v\n%s", err, line)
 				}

@@ -50,7 +50,7 @@ func (s *jsonSource) Next() (*record.Record, error) {
 	}
 	s.rec = record.Record{
 		Number: j.Number, Time: j.Time, Dir: dir, Codec: j.Codec, Data: j.Data, OrigLen: max(j.Length, len(j.Data)),
-		TwinOf: j.TwinOf, ReplyTo: j.ReplyTo, Process: j.Process, Comments: j.Comments,
+		TwinOf: j.TwinOf, ReplyTo: j.ReplyTo, Process: j.Process, WriteErrno: j.WriteErrno, Comments: j.Comments,
 	}
 	return &s.rec, nil
 }

@@ -148,6 +148,10 @@ func (g *gatherer) ofRecord(s *slot) {
 		if r.Process != "" {
 			s.addBytes(r.Process)
 		}
+	case rWriteErrno:
+		if r.WriteErrno != 0 {
+			s.add(value{u: uint64(r.WriteErrno), table: tErrno})
+		}
 	case rComment:
 		for _, c := range r.Comments {
 			s.addBytes(c)

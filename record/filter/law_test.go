@@ -220,7 +220,7 @@ func flatten(t testing.TB, r *record.Record) flat {
 	t.Helper()
 	line := pfjson.Append(nil, &pfjson.Record{
 		Number: r.Number, Time: r.Time, Direction: r.Dir.String(), Codec: r.Codec, Data: r.Data, Length: r.OrigLen,
-		TwinOf: r.TwinOf, ReplyTo: r.ReplyTo, Process: r.Process, Comments: r.Comments,
+		TwinOf: r.TwinOf, ReplyTo: r.ReplyTo, Process: r.Process, WriteErrno: r.WriteErrno, Comments: r.Comments,
 	}, pfjson.Options{ID: func(secret []byte, key int) [4]byte { return id(r, secret, key) }})
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()

@@ -128,6 +128,7 @@ const (
 	rTwinOf
 	rReplyTo
 	rProcess
+	rWriteErrno
 	rComment
 
 	// Of a header.
@@ -302,10 +303,14 @@ var basics = sync.OnceValue(func() *basic {
 		{"twin_of", Number, rTwinOf, 0, "number of the record that this is a second copy of"},
 		{"reply_to", Number, rReplyTo, 0, "number of the request that this answers"},
 		{"process", Text, rProcess, 0, "name of the process with the message's pid"},
+		{"write_errno", Number, rWriteErrno, tErrno, "error number of the write that was to send it, and failed"},
 		{"comment", Text, rComment, 0, "comment for people"},
 	} {
 		n := &node{path: m.name, name: m.name, src: fromRecord, member: m.m, kind: m.kind, doc: m.doc}
 		n.closed = m.table != noTable
+		if m.m == rWriteErrno { // a number with a name, like msg.errno
+			n.closed, n.sem = false, layers.SemEnum
+		}
 		n.everywhere(addTable(nil, m.table)...)
 		list = append(list, n)
 	}

@@ -35,8 +35,9 @@ type Options struct {
 	Color    bool
 	// ID names a secret without showing it (see record.Reader). May be nil.
 	ID func(r *record.Record, secret []byte, key int) [4]byte
-	// Why explains an error answer, given the request. May be nil.
-	Why func(reply *record.Record, request []byte) string
+	// Why explains an errno of the dialect's system, given the request and the message
+	// that answers it; reply is nil if it is the errno of write(2). May be nil.
+	Why func(c layers.Codec, request, reply []byte, errno uint8) string
 }
 
 // Printer appends records as text to a buffer. It remembers recent requests, for
@@ -137,6 +138,10 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 	if r.ReplyTo != 0 {
 		dst = p.appendReply(dst, r, m)
 	}
+	if r.WriteErrno != 0 {
+		dst = appendErrno(append(dst, " write-errno="...), r.Codec.Dialect, r.WriteErrno)
+		dst = p.appendWhy(dst, r.Codec, r.Bytes(), nil, r.WriteErrno)
+	}
 	p.Remember(r)
 	if r.Dropped != 0 {
 		dst = append(dst, " lost-before="...)
@@ -162,11 +167,26 @@ func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) [
 		dst = append(dst, " +"...)
 		dst = appendShort(dst, d)
 	}
-	if m.Errno != 0 && p.opt.Why != nil {
-		if why := p.opt.Why(r, req); why != "" {
-			dst = append(dst, " why="...)
-			dst = strconv.AppendQuote(dst, why)
-		}
+	return p.appendWhy(dst, r.Codec, req, r.Data, m.Errno)
+}
+
+func appendErrno(dst []byte, d layers.Dialect, errno uint8) []byte {
+	dst = strconv.AppendUint(dst, uint64(errno), 10)
+	if n := d.ErrnoName(errno); n != "" {
+		dst = append(dst, '(')
+		dst = append(dst, n...)
+		dst = append(dst, ')')
+	}
+	return dst
+}
+
+func (p *Printer) appendWhy(dst []byte, c layers.Codec, request, reply []byte, errno uint8) []byte {
+	if errno == 0 || p.opt.Why == nil {
+		return dst
+	}
+	if why := p.opt.Why(c, request, reply, errno); why != "" {
+		dst = append(dst, " why="...)
+		dst = strconv.AppendQuote(dst, why)
 	}
 	return dst
 }
@@ -357,13 +377,7 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 		dst = append(dst, ')')
 	}
 	if m.Errno != 0 {
-		dst = append(dst, " errno="...)
-		dst = strconv.AppendUint(dst, uint64(m.Errno), 10)
-		if n := d.ErrnoName(m.Errno); n != "" {
-			dst = append(dst, '(')
-			dst = append(dst, n...)
-			dst = append(dst, ')')
-		}
+		dst = appendErrno(append(dst, " errno="...), d, m.Errno)
 	}
 	if n := d.EnumName(layers.EnumDiagnostic, uint64(m.Reserved)); n != "" && m.Reserved != 0 {
 		dst = append(dst, " diagnostic="...)
