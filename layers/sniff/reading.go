@@ -145,6 +145,10 @@ func (r *reading) Base(b *layers.Base, offset, depth int) {
 	case errno != 0:
 		r.failure(bare)
 	case d.EnumName(layers.EnumMsgType, uint64(typ)) == "":
+		if bare {
+			r.note(ruleBareType, offset+1, typ, 0)
+			break
+		}
 		r.note(ruleType, offset+1, typ, 0)
 	case typ == layers.PROMISC, typ == layers.SPDDUMP: // there it says on or off, or FreeBSD's scopes
 	case typ == layers.REGISTER && d == layers.Linux: // which takes any number up to 9

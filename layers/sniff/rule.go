@@ -24,6 +24,7 @@ const (
 	ruleWrapperLength
 	ruleWrappedKeys
 	ruleType
+	ruleBareType
 	ruleSAType
 	ruleSATypeUse
 	ruleCipher
@@ -73,6 +74,7 @@ var rules = [numRules]struct {
 	ruleWrapperLength: {2, 2, false, "an X_PROMISC wrapper of %d bytes whose length says %d"},
 	ruleWrappedKeys:   {3, 3, false, "a request of type %d with keys in an X_PROMISC wrapper"},
 	ruleType:          {4, 3, false, "message type %d"},
+	ruleBareType:      {2, 2, false, "the bare header of message type %d"}, // which anybody may try
 	ruleSAType:        {4, 3, false, "SA type %d"},
 	ruleSATypeUse:     {3, 3, false, "SA type %d in a message of type %d"},
 	ruleCipher:        {3, 3, false, "SA type %d with encryption algorithm %d"},

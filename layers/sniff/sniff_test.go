@@ -370,3 +370,18 @@ func BenchmarkCandidates(b *testing.B) {
 		s.Candidates()
 	}
 }
+
+// TestBareTypes: headers with message types that only one system has decide nothing
+// by themselves, since programs try such (Linux 6.1 refuses types 25 and 26).
+func TestBareTypes(t *testing.T) {
+	var s sniff.Sniffer
+	for _, typ := range []byte{23, 24, 25, 26, 25, 26} {
+		s.Add([]byte{2, typ, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, 16)
+	}
+	if c, ok := s.Decided(); ok {
+		t.Errorf("decided on %v: %q", c, s.Candidates()[0].Reasons)
+	}
+	if c := s.Candidates()[0].Codec; c != le(layers.MacOS) {
+		t.Errorf("the best candidate is %v", c)
+	}
+}
