@@ -79,6 +79,7 @@ func decode(c *cli.Context) error {
 	if in.file && !isTerminal(standardOutput(c)) {
 		p.flush = 64 << 10
 	}
+	p.judge = in.judge
 	lint, err := newLinter(c, p)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type input struct {
 	meta   record.Meta // what a capture says of itself
 	filter string      // by which its records were chosen when it was recorded
 	salt   record.Salt // of --salt-file; zero if there is none
+	judge  *judge      // whether it is read with the right dialect
 }
 
 func (in *input) Close() error {
@@ -108,6 +109,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 		}
 		stream, in.close = f, f.Close
 	}
+	in.judge = &judge{over: over, notice: in.notice(c)}
 	var src record.Source
 	promisc := record.NotKnown
 	if stream, err = record.Decompress(stream); err != nil {
@@ -128,7 +130,9 @@ func openInput(c *cli.Context, name string) (*input, error) {
 			return nil, inputError(in.name, err)
 		}
 		if form.Silent() {
-			src = newSniffed(src, over, in.notice(c))
+			src = newSniffed(src, in.judge)
+		} else {
+			src = &watched{src, in.judge, "as the input says"}
 		}
 	default:
 		r, err := openCapture(c, name, br, in, over)
@@ -141,7 +145,9 @@ func openInput(c *cli.Context, name string) (*input, error) {
 		in.meta, in.filter = r.Meta(), r.Interface().Filter
 		promisc = in.meta.Promisc
 		if unsaid(r) {
-			src = newSniffed(src, over, in.notice(c))
+			src = newSniffed(src, in.judge)
+		} else {
+			src = &watched{src, in.judge, "as the capture says"}
 		}
 	}
 	if in.ids == nil { // a form without stand-ins of its own

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,6 +97,7 @@ func TestScript(t *testing.T) {
 			"exec-lines": cmdLines,
 			"cut":        cmdCut,
 			"mode":       cmdMode,
+			"bare":       cmdBare,
 			"grep-none":  func(ts *testscript.TestScript, neg bool, args []string) { cmdWindows(ts, args, false) },
 			"grep-some":  func(ts *testscript.TestScript, neg bool, args []string) { cmdWindows(ts, args, true) },
 		},
@@ -162,6 +164,28 @@ func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b[:n], 0o600))
+}
+
+// bare IN OUT writes a capture as a classic pcap file, which says neither dialect
+// nor byte order nor direction.
+func cmdBare(ts *testscript.TestScript, neg bool, args []string) {
+	r, err := record.Open(ts.MkAbs(args[0]), record.ReaderOptions{NoKeys: true})
+	ts.Check(err)
+	defer r.Close()
+	var w *record.Writer
+	for {
+		rec, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		ts.Check(err)
+		if w == nil {
+			w, err = record.Create(ts.MkAbs(args[1]), record.WriterOptions{Overwrite: true, Format: record.PcapNano, Meta: record.Meta{Order: rec.Codec.Order, SaltID: r.Meta().SaltID}})
+			ts.Check(err)
+		}
+		ts.Check(w.Append(rec))
+	}
+	ts.Check(w.Close())
 }
 
 // mode MODE FILE… wants permissions.

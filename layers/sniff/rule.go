@@ -106,7 +106,7 @@ type fact struct {
 }
 
 // String says the fact and its place.
-func (f fact) String() string { return fmt.Sprintf("byte %d: %s", f.offset, f.text()) }
+func (f fact) String() string { return Contradiction{f.offset, f.text()}.String() }
 
 func (f fact) text() string {
 	text := rules[f.rule].text

@@ -1,6 +1,7 @@
 package sniff
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -210,10 +211,20 @@ func Sniff(msg []byte, length int) []Candidate {
 	return s.Candidates()
 }
 
+// Contradiction is something in a message that a system would not have written.
+type Contradiction struct {
+	Offset int    // bytes from the start of the message
+	Text   string // such as "SA type 77"; it shows no secrets
+}
+
+// String says the place and the text.
+func (c Contradiction) String() string { return fmt.Sprintf("byte %d: %s", c.Offset, c.Text) }
+
 // Contradictions says what in a message a system of the codec would not have
 // written, while one of another dialect or byte order would: that the codec is
-// wrong, not the message. It is empty if nothing does.
-func Contradictions(c layers.Codec, msg []byte) []string {
+// wrong, not the message. It is empty if nothing does. A message by itself may be a
+// process's mistake; what many of them say is for a [Sniffer].
+func Contradictions(c layers.Codec, msg []byte) []Contradiction {
 	if len(msg) < layers.BaseLen || c.Dialect == layers.NoDialect || c.Dialect > layers.DragonFly || c.Order == layers.NoOrder {
 		return nil
 	}
@@ -224,7 +235,7 @@ func Contradictions(c layers.Codec, msg []byte) []string {
 	r := reading{msg: msg, length: len(msg)}
 	r.read(c, order, why, noStep)
 	found := r.found
-	var list []string
+	var list []Contradiction
 	for k := range found {
 		rule := found[k].rule
 		if rule == noRule || rules[rule].weight < strong {
@@ -235,7 +246,7 @@ func Contradictions(c layers.Codec, msg []byte) []string {
 				continue
 			}
 			if r.read(other, order, why, noStep); r.found[rule].rule == noRule {
-				list = append(list, found[k].String())
+				list = append(list, Contradiction{found[k].offset, found[k].text()})
 				break
 			}
 		}

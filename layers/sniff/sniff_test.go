@@ -163,7 +163,8 @@ func TestContradictions(t *testing.T) {
 			c := byName[tt.capture]
 			found := 0
 			for _, m := range c.msgs {
-				for _, s := range sniff.Contradictions(tt.said, m) {
+				for _, c := range sniff.Contradictions(tt.said, m) {
+					s := c.String()
 					if !strings.HasPrefix(s, "byte ") {
 						t.Errorf("%q does not begin with a place", s)
 					}
