@@ -171,7 +171,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Commands: slices.Concat([]*cli.Command{
 			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(),
 		}, statementCommands(), []*cli.Command{
-			sendCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
+			sendCommand(), explainCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
 			targetCommand(), versionCommand(), manCommand(),
 		}),
 	}
