@@ -40,14 +40,21 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 // createCapture creates a capture file, or writes one to standard output for "-".
 func createCapture(c *cli.Context, name string, o record.WriterOptions) (*record.Writer, error) {
 	if name == "-" {
-		out := standardOutput(c)
-		if isTerminal(out) {
-			return nil, usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
+		if err := notTerminal(c); err != nil {
+			return nil, err
 		}
-		return record.NewWriter(out, o)
+		return record.NewWriter(standardOutput(c), o)
 	}
 	w, err := record.Create(name, o)
 	return w, createError(err)
+}
+
+// notTerminal refuses to write a capture to a terminal.
+func notTerminal(c *cli.Context) error {
+	if isTerminal(standardOutput(c)) {
+		return usagef("a capture is not for a terminal: redirect standard output, or leave -w out to print messages")
+	}
+	return nil
 }
 
 // createError gives an error of creating a capture its exit status.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +26,7 @@ func outputFlags(timeAliases ...string) []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "every field; twice: reserved fields and padding too"},
 		&cli.BoolFlag{Name: "hexdump", Aliases: []string{"x"}, Usage: "the bytes of every message too, secrets hidden"},
 		&cli.BoolFlag{Name: "time", Aliases: timeAliases, Count: new(int), Usage: "no time; -tt seconds since 1970, -ttt since the one before, -tttt date, -ttttt since the first"},
+		&cli.StringFlag{Name: "color", Usage: "colours in text: `WHEN` is auto (on a terminal, unless NO_COLOR is set), always or never", Value: "auto"},
 		&cli.BoolFlag{Name: "show-keys", Usage: "show keys and other secrets"},
 	}
 }
@@ -55,6 +57,10 @@ func newPrinter(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (
 		Time:     render.ParseTimeFormat(c.Count("time")),
 		ShowKeys: c.Bool("show-keys"),
 		Why:      explain,
+	}
+	var err error
+	if p.opt.Color, err = useColor(c); err != nil {
+		return nil, err
 	}
 	switch f := c.String("format"); f {
 	case "text", "":
@@ -167,13 +173,31 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// progress writes counts to stderr while something takes long, on a terminal only.
-type progress struct {
-	w    io.Writer
-	next time.Time
-	last bool
+// useColor reads --color.
+func useColor(c *cli.Context) (bool, error) {
+	switch when := c.String("color"); when {
+	case "always":
+		return true, nil
+	case "never":
+		return false, nil
+	case "auto", "":
+		term := os.Getenv("TERM")
+		return os.Getenv("NO_COLOR") == "" && term != "" && term != "dumb" && isTerminal(standardOutput(c)), nil
+	default:
+		return false, usagef("--color %s: want auto, always or never", when)
+	}
 }
 
+// progress is a line on a terminal that says how far something is. As a writer it
+// makes way for other lines. A nil progress does nothing but for writing.
+type progress struct {
+	mu   sync.Mutex
+	w    io.Writer
+	next time.Time
+	last bool // the line is there
+}
+
+// newProgress returns nil if w is no terminal.
 func newProgress(w io.Writer) *progress {
 	if !isTerminal(w) {
 		return nil
@@ -181,8 +205,14 @@ func newProgress(w io.Writer) *progress {
 	return &progress{w: w, next: time.Now().Add(time.Second)}
 }
 
+// say shows the line, or changes it, if it is time to.
 func (p *progress) say(format string, args ...any) {
-	if p == nil || time.Now().Before(p.next) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.next) {
 		return
 	}
 	p.next = time.Now().Add(time.Second / 4)
@@ -190,9 +220,25 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, "\r\033[K"+format, args...)
 }
 
+// end removes the line.
 func (p *progress) end() {
-	if p != nil && p.last {
-		fmt.Fprint(p.w, "\r\033[K")
-		p.last = false
+	if p != nil {
+		p.Write(nil)
 	}
+}
+
+// Write writes lines in its place.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last {
+		p.last = false
+		if _, err := fmt.Fprint(p.w, "\r\033[K"); err != nil {
+			return 0, err
+		}
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	return p.w.Write(b)
 }

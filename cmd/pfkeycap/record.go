@@ -72,8 +72,13 @@ func recordAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.String("write") == "-" && c.Bool("print") {
-		return usagef("standard output cannot take both the capture and -P")
+	if c.String("write") == "-" {
+		if c.Bool("print") {
+			return usagef("standard output cannot take both the capture and -P")
+		}
+		if err := notTerminal(c); err != nil {
+			return err
+		}
 	}
 	if _, err := newChooser(c, nil); err != nil { // what is wrong with it is said without a socket
 		return err
@@ -104,6 +109,9 @@ type recording struct {
 
 func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 	rec = &recording{stderr: c.App.ErrWriter, name: c.String("write"), plan: plan}
+	if p := newProgress(rec.stderr); p != nil && rec.name != "" && !c.Bool("print") {
+		rec.stderr = p
+	}
 	conn, err := openSocket(keysock.Options{})
 	if err != nil {
 		return nil, err
@@ -268,6 +276,9 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 		}
 	}
 	rec.greet(c)
+	if p, ok := rec.stderr.(*progress); ok && command == nil { // whose lines would mingle with it
+		defer rec.showProgress(p)()
+	}
 
 	var child *childRun
 	if command != nil {
@@ -331,6 +342,27 @@ func (rec *recording) syncNow() {
 		return
 	}
 	rec.say("%s are on the disk", plural(int(rec.Counts().Written), "message"))
+}
+
+// showProgress counts the messages on a terminal, as dumpcap does.
+func (rec *recording) showProgress(p *progress) (stop func()) {
+	tick := time.NewTicker(time.Second)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				p.say("Packets: %d", rec.Counts().Kept)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		tick.Stop()
+		close(done)
+		p.end()
+	}
 }
 
 // greet says what is recorded and what this system hides.

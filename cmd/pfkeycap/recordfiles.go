@@ -300,7 +300,7 @@ func (rec *recording) openFiles(c *cli.Context, o record.WriterOptions) error {
 	if p.names == "" && !p.compress && len(p.command) == 0 {
 		return nil
 	}
-	rec.after = &postrotate{plan: p, series: series, out: rec.stderr, say: rec.say}
+	rec.after = &postrotate{plan: p, series: series, out: c.App.ErrWriter, say: rec.say}
 	switch p.names {
 	case "stdout":
 		rec.after.names = c.App.Writer

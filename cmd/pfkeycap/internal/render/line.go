@@ -108,10 +108,10 @@ func (p *Printer) data(r *record.Record) []byte {
 }
 
 func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
-	dst = append(dst, '#')
+	dst = append(p.in(dst, styleMargin), '#')
 	dst = strconv.AppendUint(dst, r.Number, 10)
 	dst = append(dst, ' ')
-	dst = p.appendTime(dst, r.Time)
+	dst = p.in(p.appendTime(dst, r.Time), stylePlain)
 	dst = append(dst, "?<>"[r.Dir%3], ' ')
 
 	m := &p.msg
@@ -121,35 +121,35 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 		dst = p.appendMessage(dst, r, m)
 	}
 	if err != nil && (r.OrigLen <= len(r.Data)) {
-		dst = append(dst, " malformed=\""...)
+		dst = append(p.in(dst, styleProblem), " malformed=\""...)
 		dst = append(dst, err.Error()...)
-		dst = append(dst, '"')
+		dst = p.in(append(dst, '"'), stylePlain)
 	}
 	if r.OrigLen > len(r.Data) {
-		dst = append(dst, " cut="...)
+		dst = append(p.in(dst, styleProblem), " cut="...)
 		dst = strconv.AppendInt(dst, int64(len(r.Data)), 10)
 		dst = append(dst, '/')
-		dst = strconv.AppendInt(dst, int64(r.OrigLen), 10)
+		dst = p.in(strconv.AppendInt(dst, int64(r.OrigLen), 10), stylePlain)
 	}
 	if r.TwinOf != 0 {
-		dst = append(dst, " twin-of=#"...)
-		dst = strconv.AppendUint(dst, r.TwinOf, 10)
+		dst = append(p.in(dst, styleMargin), " twin-of=#"...)
+		dst = p.in(strconv.AppendUint(dst, r.TwinOf, 10), stylePlain)
 	}
 	if r.ReplyTo != 0 {
 		dst = p.appendReply(dst, r, m)
 	}
 	if r.WriteErrno != 0 {
-		dst = appendErrno(append(dst, " write-errno="...), r.Codec.Dialect, r.WriteErrno)
+		dst = p.in(appendErrno(append(p.in(dst, styleProblem), " write-errno="...), r.Codec.Dialect, r.WriteErrno), stylePlain)
 		dst = p.appendWhy(dst, r.Codec, r.Bytes(), nil, r.WriteErrno)
 	}
 	p.Remember(r)
 	if r.Dropped != 0 {
-		dst = append(dst, " lost-before="...)
-		dst = strconv.AppendUint(dst, r.Dropped, 10)
+		dst = append(p.in(dst, styleProblem), " lost-before="...)
+		dst = p.in(strconv.AppendUint(dst, r.Dropped, 10), stylePlain)
 	}
 	for _, c := range r.Comments {
-		dst = append(dst, " comment="...)
-		dst = strconv.AppendQuote(dst, c)
+		dst = append(p.in(dst, styleRemark), " comment="...)
+		dst = p.in(strconv.AppendQuote(dst, c), stylePlain)
 	}
 	return append(dst, '\n')
 }
@@ -185,8 +185,8 @@ func (p *Printer) appendWhy(dst []byte, c layers.Codec, request, reply []byte, e
 		return dst
 	}
 	if why := p.opt.Why(c, request, reply, errno); why != "" {
-		dst = append(dst, " why="...)
-		dst = strconv.AppendQuote(dst, why)
+		dst = append(p.in(dst, styleRemark), " why="...)
+		dst = p.in(strconv.AppendQuote(dst, why), stylePlain)
 	}
 	return dst
 }
@@ -287,12 +287,14 @@ func appendName(dst []byte, name string, v uint64) []byte {
 // expect: what, who, to whom, then the details.
 func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message) []byte {
 	d := m.Codec.Dialect
+	dst = p.in(dst, styleName)
 	if n := d.EnumName(layers.EnumMsgType, uint64(m.Type)); n != "" {
 		dst = append(dst, n...)
 	} else {
 		dst = append(dst, "type="...)
 		dst = strconv.AppendUint(dst, uint64(m.Type), 10)
 	}
+	dst = p.in(dst, stylePlain)
 	switch {
 	case m.Type == layers.PROMISC && m.Inner == nil:
 		if m.SAType == 0 {
@@ -377,7 +379,7 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 		dst = append(dst, ')')
 	}
 	if m.Errno != 0 {
-		dst = appendErrno(append(dst, " errno="...), d, m.Errno)
+		dst = p.in(appendErrno(append(p.in(dst, styleProblem), " errno="...), d, m.Errno), stylePlain)
 	}
 	if n := d.EnumName(layers.EnumDiagnostic, uint64(m.Reserved)); n != "" && m.Reserved != 0 {
 		dst = append(dst, " diagnostic="...)

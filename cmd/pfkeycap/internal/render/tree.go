@@ -46,6 +46,8 @@ func (t *tree) line() {
 
 func (t *tree) str(s string) { t.out = append(t.out, s...) }
 
+func (t *tree) in(s style) { t.out = t.p.in(t.out, s) }
+
 func (t *tree) kv(name string, v uint64) {
 	t.out = append(t.out, ' ')
 	t.str(name)
@@ -72,7 +74,10 @@ func (t *tree) words(v uint16) {
 func (t *tree) Base(b *layers.Base, offset, depth int) {
 	d := b.Codec.Dialect
 	t.line()
-	t.str("sadb_msg @")
+	t.in(stylePart)
+	t.str("sadb_msg")
+	t.in(stylePlain)
+	t.str(" @")
 	t.out = strconv.AppendInt(t.out, int64(offset), 10)
 	t.kv("version", uint64(b.Version))
 	t.named("type", uint64(b.Type), d.EnumName(layers.EnumMsgType, uint64(b.Type)))
@@ -95,13 +100,17 @@ func (t *tree) Extension(h *layers.Header, number uint16, name string, offset in
 	if name == "" {
 		name = "UNKNOWN"
 	}
+	t.in(stylePart)
 	t.str(name)
+	t.in(stylePlain)
 	t.str(" @")
 	t.out = strconv.AppendInt(t.out, int64(offset), 10)
 	t.kv("exttype", uint64(number))
 	t.words(h.Len)
 	if short {
+		t.in(styleProblem)
 		t.str(" too short for its structure:")
+		t.in(stylePlain)
 	}
 	t.number = number
 	t.depth++
@@ -278,7 +287,10 @@ func appendDuration(dst []byte, s int64) []byte {
 
 func (t *tree) Malformed(rest []byte, offset int, r layers.Reason) {
 	t.line()
-	t.str("malformed @")
+	t.in(styleProblem)
+	t.str("malformed")
+	t.in(stylePlain)
+	t.str(" @")
 	t.out = strconv.AppendInt(t.out, int64(offset), 10)
 	t.out = append(t.out, ' ')
 	t.str(r.String())
