@@ -14,10 +14,13 @@ const maxObjects = 64
 // contents are SAs and policies that are in the kernel for certain: they were
 // seen to be made, nothing was seen to remove them, and they have no hard lifetime
 // to end them unseen. Where there are some, a FLUSH removes something.
-type contents [maxObjects]object
+type contents struct {
+	all [maxObjects]object
+	n   int
+}
 
 type object struct {
-	id     uint64 // 0 is a free slot
+	id     uint64
 	satype uint8
 	policy bool
 }
@@ -34,7 +37,8 @@ func (t *Tracer) identify(f *fact, m *layers.Message) {
 		}
 		b[0] = f.satype
 		binary.LittleEndian.PutUint32(b[1:], sa.SPI)
-		n = 5 + copy(b[5:], dst.Addr().AsSlice())
+		to := dst.Addr().As16()
+		n = 5 + copy(b[5:], to[:])
 	case layers.SPDUPDATE, layers.SPDADD, layers.SPDDELETE, layers.SPDDELETE2:
 		p := m.Policy()
 		if p == nil || f.shape != fromKernel {
@@ -80,37 +84,36 @@ func (c *contents) note(f *fact) {
 }
 
 func (c *contents) add(o object) {
-	free := 0
-	for i := range c {
-		if c[i].id == 0 {
-			free = i
-			break
-		}
+	if c.n < maxObjects {
+		c.n++
 	}
-	c[free] = o
+	c.all[c.n-1] = o
 }
 
 func (c *contents) remove(id uint64) {
-	for i := range c {
-		if c[i].id == id {
-			c[i] = object{}
-		}
-	}
+	c.keep(func(o *object) bool { return o.id != id })
 }
 
 func (c *contents) clear(policies bool) {
-	for i := range c {
-		if c[i].policy == policies {
-			c[i] = object{}
+	c.keep(func(o *object) bool { return o.policy != policies })
+}
+
+func (c *contents) keep(is func(*object) bool) {
+	n := 0
+	for i := range c.all[:c.n] {
+		if is(&c.all[i]) {
+			c.all[n] = c.all[i]
+			n++
 		}
 	}
+	c.n = n
 }
 
 // concern reports whether there is something for a FLUSH or SPDFLUSH to remove.
 func (c *contents) concern(f *fact) bool {
-	for i := range c {
-		o := &c[i]
-		if o.id == 0 || o.policy != (f.typ == layers.SPDFLUSH) {
+	for i := range c.all[:c.n] {
+		o := &c.all[i]
+		if o.policy != (f.typ == layers.SPDFLUSH) {
 			continue
 		}
 		if o.policy || f.satype == layers.SATypeUnspec || f.satype == o.satype {

@@ -1,14 +1,10 @@
 package trace
 
-// maxProcesses is how many processes are remembered.
-const maxProcesses = 64
-
 // process is what is known of the sender of messages with one sadb_msg_pid. The
 // kernel does not check that number; netlink requests have one of their own, which
 // changes made over netlink show here (strongSwan writes its process id, ip(8) 0).
 type process struct {
 	pid     uint32
-	at      uint64 // which message spoke of it last; 0 is a free slot
 	pfkey   bool   // a request with it was seen
 	listens bool   // answers to it alone came twice: the listener sends, and its requests are not in the recording as written
 	foreign uint8  // changes with it whose request was not seen
@@ -17,12 +13,16 @@ type process struct {
 	varies  bool   // there were others
 }
 
-type processes [maxProcesses]process
+// processes are the ones that were spoken of lately.
+type processes struct {
+	all    [maxRecent]process
+	recent recent
+}
 
 // of returns what is known of a process, or the zero process.
 func (ps *processes) of(pid uint32) process {
-	for i := range ps {
-		if p := &ps[i]; p.at != 0 && p.pid == pid {
+	for k := range ps.recent.n {
+		if p := &ps.all[ps.recent.at(k)]; p.pid == pid {
 			return *p
 		}
 	}
@@ -31,20 +31,19 @@ func (ps *processes) of(pid uint32) process {
 
 // get returns the entry of a process, made in the place of the one that was not
 // spoken of for longest if there is none.
-func (ps *processes) get(pid uint32, at uint64) *process {
-	oldest := &ps[0]
-	for i := range ps {
-		p := &ps[i]
-		if p.at != 0 && p.pid == pid {
-			p.at = at
+func (ps *processes) get(pid uint32) *process {
+	for k := range ps.recent.n {
+		if p := &ps.all[ps.recent.at(k)]; p.pid == pid {
+			ps.recent.front(k)
 			return p
 		}
-		if p.at < oldest.at {
-			oldest = p
-		}
 	}
-	*oldest = process{pid: pid, at: at}
-	return oldest
+	if _, ok := ps.recent.add(); !ok {
+		ps.recent.front(maxRecent - 1)
+	}
+	p := &ps.all[ps.recent.at(0)]
+	*p = process{pid: pid}
+	return p
 }
 
 // said notes a sequence number that the process chose.

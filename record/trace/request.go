@@ -2,11 +2,6 @@ package trace
 
 import "github.com/pfkeycap/pfkeycap/layers"
 
-// maxRequests is how many requests are remembered. Answers come at once, but for
-// errors, which at most one request of every other running thread overtakes, and
-// dumps.
-const maxRequests = 64
-
 // overtaken is how many messages may come between a request and its error answer
 // to reckon with other threads.
 const overtaken = 8
@@ -14,7 +9,7 @@ const overtaken = 8
 // request is one that answers may still come to.
 type request struct {
 	num  uint64 // Record.Number
-	at   uint64 // which message of the recording it was; 0 is a free slot
+	at   uint64 // which message of the recording it was
 	hash uint64
 
 	pid, seq    uint32
@@ -35,51 +30,77 @@ type request struct {
 	next       uint32 // of a dump on Linux: the sadb_msg_seq to come
 }
 
-// requests are the remembered ones, in no order.
-type requests [maxRequests]request
+// requests are the remembered ones. Answers come at once, but for errors, which
+// at most one request of every other running thread overtakes, and dumps.
+type requests struct {
+	all    [maxRecent]request
+	recent recent
+	own    int // how many are own ones whose second copy was not seen
+}
+
+// nth returns the k-th newest request.
+func (rs *requests) nth(k int) *request { return &rs.all[rs.recent.at(k)] }
 
 // add remembers a request, in the place of the one that is missed least.
 func (rs *requests) add(f *fact, at uint64) *request {
-	best := &rs[0]
-	for i := range rs {
-		if q := &rs[i]; q.worth() < best.worth() || q.worth() == best.worth() && q.at < best.at {
-			best = q
+	if _, ok := rs.recent.add(); !ok {
+		victim := 0
+		for k := rs.recent.n - 1; k >= 0; k-- {
+			w := rs.nth(k).worth()
+			if k == rs.recent.n-1 || w < rs.nth(victim).worth() {
+				victim = k
+			}
+			if w == least {
+				break
+			}
 		}
+		if q := rs.nth(victim); q.own && !q.copied {
+			rs.own--
+		}
+		rs.recent.front(victim)
 	}
-	*best = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
+	q := rs.nth(0)
+	*q = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
 		own: f.own(), silent: f.unheard(), next: 1}
-	return best
+	if q.own {
+		rs.own++
+	}
+	return q
 }
 
 // worth orders requests by how much is still to come to them.
 func (q *request) worth() int {
 	switch {
-	case q.at == 0:
-		return 0
 	case q.closed || q.silent || q.answers > 0 && q.next == 1:
-		return 1
+		return least
 	case q.answers == 0:
-		return 2
+		return least + 1
 	}
-	return 3 // a dump under way
+	return least + 2 // a dump under way
 }
 
-// echoed finds the request that f is the promiscuous copy of: one that the
-// recording program wrote itself. If f's direction is also given, both come from
-// a recording that was annotated before, and what tells the copy from a further
-// request is that there was no answer in between.
+// least is the worth of a request that nothing is to come to.
+const least = 0
+
+// echoed finds the request that f is the promiscuous copy of, one that the
+// recording program wrote itself, and notes that it was copied. If f's direction
+// is also given, both come from a recording that was annotated before, and what
+// tells the copy from a further request is that there was no answer in between.
 func (rs *requests) echoed(f *fact, at uint64) *request {
-	var best *request
-	for i := range rs {
-		q := &rs[i]
-		if q.at == 0 || !q.own || q.copied || q.hash != f.hash || f.given && (q.answers > 0 || q.closed || q.silent || at-q.at > overtaken) {
+	for k, left := 0, rs.own; left > 0; k++ {
+		q := rs.nth(k)
+		if !q.own || q.copied {
 			continue
 		}
-		if best == nil || q.at > best.at {
-			best = q
+		left--
+		if q.hash != f.hash || f.given && (q.answers > 0 || q.closed || q.silent || at-q.at > overtaken) {
+			continue
 		}
+		q.copied = true
+		rs.own--
+		return q
 	}
-	return best
+	return nil
 }
 
 // of finds the request that f, message at from the kernel, belongs to: the newest
@@ -94,38 +115,45 @@ func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
 	if f.dumps() && !f.failed() {
 		return rs.dump(f), false
 	}
-	var best *request
 	unanswered := 0
-	for i := range rs {
-		q := &rs[i]
-		if q.at == 0 || q.silent || q.pid != f.pid || q.seq != f.seq {
+	for k := range rs.recent.n {
+		r := rs.nth(k)
+		if q != nil && at-r.at > overtaken {
+			break
+		}
+		if r.pid != f.pid || r.seq != f.seq || r.silent {
 			continue
 		}
-		if q.typ != f.typ && !f.renamed(q.typ) {
+		if r.typ != f.typ && !f.renamed(r.typ) {
 			continue
 		}
-		if best == nil || q.at > best.at {
-			best = q
+		if q == nil {
+			q = r
 		}
-		if q.answers == 0 && at-q.at <= overtaken {
+		if !f.failed() {
+			break
+		}
+		if r.answers == 0 && at-r.at <= overtaken {
 			unanswered++
 		}
 	}
-	return best, f.failed() && unanswered > 1
+	return q, unanswered > 1
 }
 
 // migration finds the MIGRATE request whose notification comes, with process and
 // sequence number 0, under the lock that the request holds: nothing but messages
 // that may come at any time is in between.
 func (rs *requests) migration(at, last uint64) *request {
-	var best *request
-	for i := range rs {
-		q := &rs[i]
-		if q.at != 0 && q.typ == layers.MIGRATE && q.at >= last && at-q.at <= overtaken && (best == nil || q.at > best.at) {
-			best = q
+	for k := range rs.recent.n {
+		q := rs.nth(k)
+		if q.at < last || at-q.at > overtaken {
+			return nil
+		}
+		if q.typ == layers.MIGRATE {
+			return q
 		}
 	}
-	return best
+	return nil
 }
 
 // dump finds the dump that f goes on with. Its messages have the process of the
@@ -134,9 +162,9 @@ func (rs *requests) migration(at, last uint64) *request {
 func (rs *requests) dump(f *fact) *request {
 	var best *request
 	tie := false
-	for i := range rs {
-		q := &rs[i]
-		if q.at == 0 || q.typ != f.typ || q.pid != f.pid {
+	for k := range rs.recent.n {
+		q := rs.nth(k)
+		if q.typ != f.typ || q.pid != f.pid {
 			continue
 		}
 		if q.closed && !(q.answerHash == f.hash && q.copies < 2) {
@@ -170,8 +198,12 @@ func fits(q *request, f *fact) bool {
 // unanswered reports whether the request that was message at has no answer yet.
 // One with the hash does not count.
 func (rs *requests) unanswered(at, hash uint64) bool {
-	for i := range rs {
-		if q := &rs[i]; q.at == at && at != 0 {
+	for k := range rs.recent.n {
+		q := rs.nth(k)
+		if q.at < at {
+			break
+		}
+		if q.at == at {
 			return q.answers == 0 && !q.closed && !q.silent && q.hash != hash
 		}
 	}
@@ -223,9 +255,12 @@ func (q *request) take(f *fact, at uint64, promisc bool) Role {
 // forget drops the requests whose answers, if they are lost, could be taken for
 // those to later ones: of processes that use one sequence number for all.
 func (rs *requests) forget(ps *processes) {
-	for i := range rs {
-		if q := &rs[i]; q.at != 0 && !ps.of(q.pid).varies {
-			*q = request{}
+	rs.recent.keep(func(slot int) bool {
+		q := &rs.all[slot]
+		kept := ps.of(q.pid).varies
+		if !kept && q.own && !q.copied {
+			rs.own--
 		}
-	}
+		return kept
+	})
 }

@@ -119,7 +119,7 @@ func (t *Tracer) arrive(r *record.Record) {
 	}
 	switch {
 	case f.own():
-		t.processes.learn(f, t.head)
+		t.processes.learn(f)
 	case f.shape == toKernel && !f.given:
 		// Only a promiscuous socket gets these. Where one can be seen, the exchange
 		// before it is over.
@@ -127,17 +127,17 @@ func (t *Tracer) arrive(r *record.Record) {
 			t.promisc = record.Yes
 		}
 		t.suspect, f.suspect = false, f.gap
-		t.processes.learn(f, t.head)
+		t.processes.learn(f)
 	case f.typ == layers.PROMISC:
-		t.processes.learn(f, t.head)
+		t.processes.learn(f)
 	case f.shape == fromKernel && f.pid != 0 && !f.dumps():
-		t.processes.get(f.pid, t.head).said(f.seq)
+		t.processes.get(f.pid).said(f.seq)
 	}
 }
 
 // learn notes that the process of f uses PF_KEY.
-func (ps *processes) learn(f *fact, at uint64) {
-	p := ps.get(f.pid, at)
+func (ps *processes) learn(f *fact) {
+	p := ps.get(f.pid)
 	p.pfkey = true
 	p.said(f.seq)
 }
@@ -347,7 +347,6 @@ func (t *Tracer) assign(f *fact, i uint64) {
 func (t *Tracer) request(f *fact, i uint64) {
 	if t.promisc != record.No {
 		if q := t.requests.echoed(f, i); q != nil {
-			q.copied = true
 			f.role, f.twinOf = Twin, q.num
 			t.last = q.at
 			return
@@ -385,7 +384,7 @@ func (t *Tracer) answer(f *fact, i uint64) {
 		case Twin:
 			f.twinOf = first
 			if f.rules == linuxRules && !q.own && f.unicast() {
-				t.processes.get(f.pid, i).listens = true
+				t.processes.get(f.pid).listens = true
 			}
 			return
 		case Reply:
@@ -408,7 +407,7 @@ func (t *Tracer) answer(f *fact, i uint64) {
 		f.role = Event
 	case t.foreign(f):
 		f.role = Foreign
-		if p := t.processes.get(f.pid, i); f.shape == fromKernel && p.foreign < 255 {
+		if p := t.processes.get(f.pid); f.shape == fromKernel && p.foreign < 255 {
 			p.foreign++
 		}
 	default:
