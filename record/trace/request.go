@@ -44,11 +44,11 @@ func (rs *requests) nth(k int) *request { return &rs.all[rs.recent.at(k)] }
 // add remembers a request, in the place of the one that is missed least.
 func (rs *requests) add(f *fact, at uint64) *request {
 	if _, ok := rs.recent.add(); !ok {
-		victim := 0
+		victim, worth := 0, 0
 		for k := rs.recent.n - 1; k >= 0; k-- {
-			w := rs.nth(k).worth()
-			if k == rs.recent.n-1 || w < rs.nth(victim).worth() {
-				victim = k
+			w := rs.nth(k).worth(at)
+			if k == rs.recent.n-1 || w < worth {
+				victim, worth = k, w
 			}
 			if w == least {
 				break
@@ -68,19 +68,27 @@ func (rs *requests) add(f *fact, at uint64) *request {
 	return q
 }
 
-// worth orders requests by how much is still to come to them.
-func (q *request) worth() int {
+// worth orders requests by how much is still to come to them, when message now
+// has come. One that nobody has answered for long will not be answered, and a dump
+// that nobody reads on is given up: abandoned ones must not fill the memory.
+func (q *request) worth(now uint64) int {
 	switch {
 	case q.closed || q.silent || q.answers > 0 && q.next == 1:
 		return least
-	case q.answers == 0:
+	case q.answers == 0 && now-q.at <= maxWait:
 		return least + 1
+	case q.answers > 0 && now-q.active <= maxPause:
+		return least + 2 // a dump under way
 	}
-	return least + 2 // a dump under way
+	return least
 }
 
-// least is the worth of a request that nothing is to come to.
-const least = 0
+const (
+	// least is the worth of a request that nothing is to come to.
+	least = 0
+	// maxPause is how many messages later the next one of a dump comes at most.
+	maxPause = 1 << 16
+)
 
 // echoed finds the request that f is the promiscuous copy of, one that the
 // recording program wrote itself, and notes that it was copied. If f's direction
