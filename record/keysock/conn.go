@@ -78,7 +78,7 @@ func Open(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := newConn(fd)
+	c, err := NewConn(fd)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +101,9 @@ func CanOpen() error {
 	return c.Close()
 }
 
-// newConn takes over a non-blocking descriptor.
-func newConn(fd int) (*Conn, error) {
+// NewConn takes over a non-blocking descriptor: a PF_KEY socket that another
+// process has opened and handed on, or a stand-in for one. Close closes it.
+func NewConn(fd int) (*Conn, error) {
 	// net.FileConn is out of the question: it asks for the socket's name, and
 	// PF_KEY has no getsockname. os.NewFile only looks whether the descriptor
 	// is non-blocking and hands it to the poller.

@@ -28,6 +28,7 @@ const (
 	opMeminfo     = "getsockopt SO_MEMINFO"
 	opNetNS       = "network namespace"
 	opProcSockets = "read /proc/net/pfkey"
+	opOwners      = "owners of sockets"
 )
 
 // OpError says which operation on the PF_KEY socket failed, why, and, where

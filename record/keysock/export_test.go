@@ -1,9 +1,5 @@
 package keysock
 
-// NewConn takes over a non-blocking descriptor that stands in for a PF_KEY
-// socket.
-var NewConn = newConn
-
 // ReadOneByOne makes the Conn behave as on a system without recvmmsg.
 func (c *Conn) ReadOneByOne() { c.oneByOne.Store(true) }
 

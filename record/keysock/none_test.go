@@ -34,6 +34,8 @@ func TestStubsAreUnsupported(t *testing.T) {
 		"NewNetNS":     func() error { _, err := keysock.NewNetNS(); return err },
 		"NetNS.Do":     func() error { return ns.Do(func() error { t.Error("ran"); return nil }) },
 		"NetNSInode":   func() error { _, err := keysock.NetNSInode(); return err },
+		"ProcessName":  func() error { _, err := keysock.ProcessName(1); return err },
+		"SocketOwners": func() error { _, err := keysock.SocketOwners(nil); return err },
 		"ProcSockets":  func() error { _, err := keysock.ProcSockets(); return err },
 		"Open in a NS": func() error { _, err := keysock.Open(keysock.Options{NetNS: ns}); return err },
 	} {
