@@ -6,7 +6,7 @@ package keysock
 func ProcessName(pid uint32) (string, error) { return "", errNotBuilt(opOwners) }
 
 // SocketOwners is for Linux; here the error matches errors.ErrUnsupported.
-func SocketOwners(inodes []uint64, hint ...uint32) (map[uint64][]Owner, error) {
+func SocketOwners(inodes []uint64, pids ...uint32) (map[uint64][]Owner, error) {
 	return nil, errNotBuilt(opOwners)
 }
 

@@ -4,6 +4,7 @@ package keysock
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"slices"
 	"strconv"
@@ -33,34 +34,39 @@ func ProcessName(pid uint32) (string, error) {
 }
 
 // SocketOwners finds the processes that hold sockets with the given inode numbers
-// (ProcSocket.Inode) among their descriptors, by PID. Those of other users are seen
-// with CAP_SYS_PTRACE only; a socket whose owners cannot be seen is not in the
-// result. If every socket is found among the processes in hint, no others are
-// looked at: on a machine with many processes that takes milliseconds.
-func SocketOwners(inodes []uint64, hint ...uint32) (map[uint64][]Owner, error) {
+// (ProcSocket.Inode) among their descriptors, ordered by PID. If pids are given,
+// only those processes are looked at: to go through all takes milliseconds on a
+// machine with many. Processes of other users are seen with CAP_SYS_PTRACE only; a
+// socket that nobody is seen to hold is not in the result.
+func SocketOwners(inodes []uint64, pids ...uint32) (map[uint64][]Owner, error) {
 	owners := map[uint64][]Owner{}
-	for _, pid := range hint {
+	var err error
+	if len(pids) == 0 {
+		pids, err = processes()
+	}
+	for _, pid := range pids {
 		holds(pid, inodes, owners)
 	}
-	if len(owners) == len(inodes) && len(hint) > 0 {
-		return owners, nil
+	for _, o := range owners {
+		slices.SortFunc(o, func(a, b Owner) int { return cmp.Compare(a.PID, b.PID) })
 	}
+	return owners, opError(opOwners, err)
+}
+
+// processes lists the processes that /proc shows.
+func processes() (pids []uint32, err error) {
 	proc, err := os.Open("/proc")
 	if err != nil {
-		return owners, opError(opOwners, err)
+		return nil, err
 	}
 	defer proc.Close()
 	names, err := proc.Readdirnames(-1)
 	for _, name := range names {
-		pid, err := strconv.ParseUint(name, 10, 32)
-		if err == nil && !slices.Contains(hint, uint32(pid)) {
-			holds(uint32(pid), inodes, owners)
+		if pid, err := strconv.ParseUint(name, 10, 32); err == nil {
+			pids = append(pids, uint32(pid))
 		}
 	}
-	for _, o := range owners {
-		slices.SortFunc(o, func(a, b Owner) int { return int(int64(a.PID) - int64(b.PID)) })
-	}
-	return owners, opError(opOwners, err)
+	return pids, err
 }
 
 // holds adds a process to the owners of those of the sockets that it has. A process
