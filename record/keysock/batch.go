@@ -21,14 +21,6 @@ type Batch struct {
 	vectors vectors
 	memory  memory
 	bare    bool
-
-	// Arguments and results across RawConn, whose function would cost an
-	// allocation per call as a closure.
-	c     *Conn
-	wait  func(fd uintptr) bool
-	now   func(fd uintptr)
-	empty bool
-	err   error
 }
 
 // NewBatch returns a Batch for up to size messages, DefaultBatch if size is not
@@ -48,8 +40,6 @@ func NewBatch(size int) *Batch {
 		lens:  make([]int, size),
 	}
 	b.vectors.point(b)
-	b.wait = func(fd uintptr) bool { b.receive(int(fd)); return !b.empty }
-	b.now = func(fd uintptr) { b.receive(int(fd)) }
 	return b
 }
 
@@ -102,61 +92,70 @@ func (b *Batch) slot(i int) []byte {
 // Messages that came before an error stay in b and are counted: the error then
 // belongs to what follows them.
 func (c *Conn) ReadBatch(b *Batch) (int, error) {
-	b.begin(c)
-	err := c.rawErr(c.raw.Read(b.wait))
-	return b.end(err)
+	b.n = 0
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if err := c.use(); err != nil {
+		return 0, failed(opRead, err)
+	}
+	defer c.done()
+	for {
+		if err := c.expired(); err != nil {
+			return 0, failed(opRead, err)
+		}
+		empty, err := b.receive(c)
+		if empty {
+			if err = c.wait(); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return b.n, failed(opRead, err)
+		}
+		return b.n, nil
+	}
 }
 
 // TryReadBatch is ReadBatch without waiting and whatever the deadline: with an
 // empty queue it returns 0 and no error. Nothing is allocated.
 func (c *Conn) TryReadBatch(b *Batch) (int, error) {
-	b.begin(c)
-	err := c.rawErr(c.raw.Control(b.now))
-	return b.end(err)
-}
-
-func (b *Batch) begin(c *Conn) {
-	b.c, b.n, b.empty, b.err = c, 0, false, nil
-}
-
-func (b *Batch) end(err error) (int, error) {
-	b.c = nil
-	if err == nil {
-		err = b.err
+	b.n = 0
+	if err := c.use(); err != nil {
+		return 0, failed(opRead, err)
 	}
-	if err != nil {
+	defer c.done()
+	if _, err := b.receive(c); err != nil {
 		return b.n, failed(opRead, err)
 	}
 	return b.n, nil
 }
 
-// receive fills b from the queue without waiting. It sets b.empty when there
-// was nothing.
-func (b *Batch) receive(fd int) {
-	b.n, b.err = b.vectors.receive(fd, b)
+// receive fills b from the queue without waiting, and reports whether there was
+// nothing.
+func (b *Batch) receive(c *Conn) (empty bool, err error) {
+	b.n, err = b.vectors.receive(c, b)
 	if !b.bare {
 		b.at = time.Now()
 	}
-	b.empty = isEmpty(b.err)
-	if b.empty {
+	if isEmpty(err) {
 		b.memory.info.Queued = 0
-		b.err = nil
-		return
+		return true, nil
 	}
 	if !b.bare {
-		b.memory.ask(fd)
+		b.memory.ask(c.fd)
 	}
 	for i, n := range b.lens[:b.n] {
 		// Neither can happen with PF_KEY; if it does, it is not passed over.
 		switch {
 		case n == 0:
-			b.n, b.err = i, io.EOF
-			return
+			b.n = i
+			return false, io.EOF
 		case n > MaxMessage:
-			b.n, b.err = i, fmt.Errorf("a message longer than MaxMessage (%d bytes) was cut: %w", MaxMessage, io.ErrShortBuffer)
-			return
+			b.n = i
+			return false, fmt.Errorf("a message longer than MaxMessage (%d bytes) was cut: %w", MaxMessage, io.ErrShortBuffer)
 		}
 	}
+	return false, err
 }
 
 // receiveEach reads message by message until the queue is empty or b is full.

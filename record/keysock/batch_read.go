@@ -9,4 +9,4 @@ type vectors struct{}
 
 func (vectors) point(*Batch) {}
 
-func (vectors) receive(fd int, b *Batch) (int, error) { return b.receiveEach(fd) }
+func (vectors) receive(c *Conn, b *Batch) (int, error) { return b.receiveEach(c.fd) }

@@ -42,11 +42,11 @@ func (v *vectors) point(b *Batch) {
 // MSG_TRUNC (pfkey_recvmsg in net/key/af_key.c), and the descriptor is
 // non-blocking as it is. MSG_TRUNC, which asks for the true length of a message
 // that was cut, is not needed with slots of MaxMessage bytes.
-func (v *vectors) receive(fd int, b *Batch) (int, error) {
-	for !b.c.oneByOne.Load() {
+func (v *vectors) receive(c *Conn, b *Batch) (int, error) {
+	for !c.oneByOne.Load() {
 		// x/sys has no recvmmsg. A full Syscall, not a raw one: reading lets
 		// the kernel go on with a dump that waited for room.
-		r, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd),
+		r, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(c.fd),
 			uintptr(unsafe.Pointer(&v.msgs[0])), uintptr(len(v.msgs)), 0, 0, 0)
 		switch errno {
 		case 0:
@@ -62,10 +62,10 @@ func (v *vectors) receive(fd int, b *Batch) (int, error) {
 		case unix.EINTR:
 		case unix.EINVAL, unix.ENOSYS:
 			// A kernel or a filter of system calls that does not know it.
-			b.c.oneByOne.Store(true)
+			c.oneByOne.Store(true)
 		default:
 			return 0, errno
 		}
 	}
-	return b.receiveEach(fd)
+	return b.receiveEach(c.fd)
 }

@@ -34,22 +34,21 @@ func (c *Conn) setBuffer(op string, size, force, plain int) (got int, err error)
 	if size <= 0 {
 		return 0, opError(op, fmt.Errorf("%d bytes: %w", size, unix.EINVAL))
 	}
-	cerr := c.raw.Control(func(fd uintptr) {
-		if force == 0 || unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, force, size) != nil {
-			for {
-				err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, plain, size)
-				if err != unix.ENOBUFS || size/2 < leastBuffer {
-					break
-				}
-				size /= 2
+	if err := c.use(); err != nil {
+		return 0, failed(op, err)
+	}
+	defer c.done()
+	if force == 0 || unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, force, size) != nil {
+		for {
+			err = unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, plain, size)
+			if err != unix.ENOBUFS || size/2 < leastBuffer {
+				break
 			}
+			size /= 2
 		}
-		if err == nil {
-			got, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, plain)
-		}
-	})
-	if cerr != nil {
-		err = c.rawErr(cerr)
+	}
+	if err == nil {
+		got, err = unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, plain)
 	}
 	if err != nil {
 		return 0, failed(op, err)

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -31,33 +29,35 @@ type Options struct {
 	ReceiveBuffer int
 }
 
-// Conn is one PF_KEYv2 socket. It is non-blocking underneath and sits on the
-// runtime's poller, so a blocked reader costs no thread, and Close or a read
-// deadline wakes it. To stop a reader with a context, let the context move the
-// deadline:
+// Conn is one PF_KEYv2 socket. It is non-blocking underneath. A reader that finds
+// nothing waits in poll(2), which takes a thread, and Close or a read deadline
+// wakes it. To stop a reader with a context, let the context move the deadline:
 //
 //	stop := context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })
 //	defer stop()
 //
+// The runtime's own poller would take no thread, but it is told of every message
+// that comes, also while the reader is busy with the ones before: in a burst that
+// costs more than reading does.
+//
 // All methods may be called at the same time from different goroutines. Reads
 // exclude each other, so each message goes to exactly one reader.
 type Conn struct {
-	f      *os.File
-	raw    syscall.RawConn
+	fd     int
+	inUse  sync.RWMutex // held for reading while fd is used, for writing to close it
 	closed atomic.Bool
+
+	reading sync.Mutex // held by the reader that may wait
+	waiting waiting
+
+	limit struct { // the read deadline
+		sync.Mutex
+		t    time.Time
+		past atomic.Bool // it had passed when it was set
+	}
 
 	// oneByOne is set once recvmmsg turned out not to work on this socket.
 	oneByOne atomic.Bool
-
-	// try holds the arguments and results of TryRead across RawConn.Control,
-	// whose function would cost an allocation per call as a closure.
-	try struct {
-		sync.Mutex
-		fn  func(fd uintptr)
-		buf []byte
-		n   int
-		err error
-	}
 }
 
 // Open opens a PF_KEYv2 socket: SOCK_RAW, protocol PF_KEY_V2 (RFC 2367
@@ -80,6 +80,7 @@ func Open(o Options) (*Conn, error) {
 	}
 	c, err := NewConn(fd)
 	if err != nil {
+		closeNow(fd)
 		return nil, err
 	}
 	if o.ReceiveBuffer != 0 {
@@ -102,36 +103,64 @@ func CanOpen() error {
 }
 
 // NewConn takes over a non-blocking descriptor: a PF_KEY socket that another
-// process has opened and handed on, or a stand-in for one. Close closes it.
+// process has opened and handed on, or a stand-in for one. Close closes it. If
+// NewConn fails, it stays the caller's.
 func NewConn(fd int) (*Conn, error) {
-	// net.FileConn is out of the question: it asks for the socket's name, and
-	// PF_KEY has no getsockname. os.NewFile only looks whether the descriptor
-	// is non-blocking and hands it to the poller.
-	f := os.NewFile(uintptr(fd), "PF_KEY")
-	if f == nil {
-		return nil, opError(opOpen, fmt.Errorf("bad descriptor %d", fd))
-	}
-	// The poller's refusal is silent; without it nothing could wake a reader.
-	if err := f.SetReadDeadline(time.Time{}); err != nil {
-		f.Close()
-		return nil, opError(opOpen, fmt.Errorf("the socket cannot be polled: %w", err))
-	}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		f.Close()
+	if err := mustNotBlock(fd); err != nil {
 		return nil, opError(opOpen, err)
 	}
-	c := &Conn{f: f, raw: raw}
-	c.try.fn = func(fd uintptr) { c.try.n, c.try.err = readNow(int(fd), c.try.buf) }
-	return c, nil
+	return &Conn{fd: fd}, nil
+}
+
+// use keeps the descriptor open until done is called, unless it is closed.
+func (c *Conn) use() error {
+	c.inUse.RLock()
+	if c.closed.Load() {
+		c.inUse.RUnlock()
+		return os.ErrClosed
+	}
+	return nil
+}
+
+func (c *Conn) done() { c.inUse.RUnlock() }
+
+// expired is os.ErrDeadlineExceeded once a deadline that had passed was set.
+func (c *Conn) expired() error {
+	if c.limit.past.Load() {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// wait waits for a message, or for anything else that is worth another look.
+func (c *Conn) wait() error {
+	if err := c.waiting.prepare(); err != nil {
+		return err
+	}
+	defer c.waiting.asleep.Store(false)
+	// Whoever changes one of these from now on sees that there is a reader to wake.
+	if c.closed.Load() {
+		return os.ErrClosed
+	}
+	c.limit.Lock()
+	t := c.limit.t
+	c.limit.Unlock()
+	left := time.Duration(-1)
+	if !t.IsZero() {
+		if left = time.Until(t); left <= 0 {
+			return os.ErrDeadlineExceeded
+		}
+	}
+	return c.waiting.wait(c.fd, left)
 }
 
 // Read reads one message into buf, which must have at least MaxMessage bytes,
 // and returns its length in bytes. The queue is tried first; only when it is
 // empty does Read wait, for a message, for the deadline
-// (os.ErrDeadlineExceeded) or for Close (os.ErrClosed). A deadline that has
-// passed wins over a queue that holds something; TryRead and TryReadBatch look
-// at the queue alone. Nothing is allocated.
+// (os.ErrDeadlineExceeded) or for Close (os.ErrClosed). A deadline that had
+// passed when it was set wins over a queue that holds something, one that passes
+// later does not; TryRead and TryReadBatch look at the queue alone. Nothing is
+// allocated.
 //
 // A shorter buf is refused with io.ErrShortBuffer before anything is read,
 // because the kernel throws away what does not fit. Make one buffer and keep
@@ -140,11 +169,27 @@ func (c *Conn) Read(buf []byte) (int, error) {
 	if len(buf) < MaxMessage {
 		return 0, errShort(len(buf))
 	}
-	n, err := c.f.Read(buf)
-	if err != nil {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if err := c.use(); err != nil {
 		return 0, failed(opRead, err)
 	}
-	return n, nil
+	defer c.done()
+	for {
+		if err := c.expired(); err != nil {
+			return 0, failed(opRead, err)
+		}
+		n, err := readNow(c.fd, buf)
+		if err == nil {
+			return n, nil
+		}
+		if isEmpty(err) {
+			err = c.wait()
+		}
+		if err != nil {
+			return 0, failed(opRead, err)
+		}
+	}
 }
 
 // TryRead is Read without waiting and whatever the deadline: with an empty
@@ -153,18 +198,15 @@ func (c *Conn) TryRead(buf []byte) (int, error) {
 	if len(buf) < MaxMessage {
 		return 0, errShort(len(buf))
 	}
-	c.try.Lock()
-	defer c.try.Unlock()
-	c.try.buf, c.try.n, c.try.err = buf, 0, nil
-	err := c.rawErr(c.raw.Control(c.try.fn))
-	c.try.buf = nil
-	if err == nil {
-		err = c.try.err
+	if err := c.use(); err != nil {
+		return 0, failed(opRead, err)
 	}
+	defer c.done()
+	n, err := readNow(c.fd, buf)
 	if err != nil && !isEmpty(err) {
 		return 0, failed(opRead, err)
 	}
-	return c.try.n, nil
+	return n, nil
 }
 
 // Write sends one message and returns its length in bytes. The kernel has
@@ -173,7 +215,11 @@ func (c *Conn) TryRead(buf []byte) (int, error) {
 // header or the size and nobody has seen the message. Nothing is allocated
 // unless it fails.
 func (c *Conn) Write(msg []byte) (int, error) {
-	n, err := c.f.Write(msg)
+	if err := c.use(); err != nil {
+		return 0, failed(opWrite, err)
+	}
+	defer c.done()
+	n, err := writeNow(c.fd, msg)
 	if err != nil {
 		return n, failed(opWrite, err)
 	}
@@ -185,43 +231,42 @@ func (c *Conn) Write(msg []byte) (int, error) {
 // can be moved again afterwards, nothing is lost. Writes never wait, so there
 // is no deadline for them.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if err := c.f.SetReadDeadline(t); err != nil {
-		return failed(opDeadline, c.rawErr(err))
+	if err := c.use(); err != nil {
+		return failed(opDeadline, err)
 	}
+	defer c.done()
+	c.limit.Lock()
+	c.limit.t = t
+	c.limit.past.Store(!t.IsZero() && !time.Now().Before(t))
+	c.limit.Unlock()
+	c.waiting.wake()
 	return nil
 }
 
 // Close closes the socket and wakes its blocked readers, which get
 // os.ErrClosed. A second Close returns os.ErrClosed.
 func (c *Conn) Close() error {
-	c.closed.Store(true)
-	if err := c.f.Close(); err != nil {
+	if c.closed.Swap(true) {
+		return failed(opClose, os.ErrClosed)
+	}
+	c.waiting.wake()
+	c.inUse.Lock()
+	defer c.inUse.Unlock()
+	c.waiting.close()
+	if err := closeNow(c.fd); err != nil {
 		return failed(opClose, err)
 	}
 	return nil
 }
 
-// failed makes an OpError of what os.File or RawConn returned.
+// failed makes an OpError.
 func failed(op string, err error) error {
 	if errors.Is(err, io.EOF) {
 		// PF_KEY has no zero-length messages and no end of file: the kernel
 		// has taken the socket away.
-		return opError(op, io.ErrUnexpectedEOF)
-	}
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
+		err = io.ErrUnexpectedEOF
 	}
 	return opError(op, err)
-}
-
-// rawErr puts os.ErrClosed for the unexported error, which nobody can match,
-// that RawConn and SetReadDeadline return once the file is closed.
-func (c *Conn) rawErr(err error) error {
-	if err != nil && c.closed.Load() && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return os.ErrClosed
-	}
-	return err
 }
 
 func errShort(n int) error {

@@ -8,7 +8,12 @@ func (c *Conn) OneByOne() bool { return c.oneByOne.Load() }
 
 // Control calls f with the descriptor.
 func (c *Conn) Control(f func(fd int)) error {
-	return c.raw.Control(func(fd uintptr) { f(int(fd)) })
+	if err := c.use(); err != nil {
+		return err
+	}
+	defer c.done()
+	f(c.fd)
+	return nil
 }
 
 var (

@@ -86,15 +86,14 @@ func socketInode(fd int) (uint64, error) {
 // Linux 4.12 by looking it up in /proc/net/pfkey. It is the only warning of loss
 // that PF_KEY gives, and it comes before the loss.
 func (c *Conn) Meminfo() (Meminfo, error) {
+	if err := c.use(); err != nil {
+		return Meminfo{}, failed(opMeminfo, err)
+	}
+	defer c.done()
 	var m memory
-	var err error
-	cerr := c.rawErr(c.raw.Control(func(fd uintptr) {
-		if err = m.sockopt(int(fd)); err == unix.ENOPROTOOPT {
-			m.info, err = procMeminfo(int(fd))
-		}
-	}))
-	if cerr != nil {
-		err = cerr
+	err := m.sockopt(c.fd)
+	if err == unix.ENOPROTOOPT {
+		m.info, err = procMeminfo(c.fd)
 	}
 	if err != nil {
 		return Meminfo{}, failed(opMeminfo, err)

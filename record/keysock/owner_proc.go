@@ -106,10 +106,12 @@ func holds(pid uint32, inodes []uint64, owners map[uint64][]Owner) {
 
 // Inode returns the number that identifies the socket in /proc/net/pfkey and in
 // /proc/PID/fd.
-func (c *Conn) Inode() (inode uint64, err error) {
-	if cerr := c.rawErr(c.raw.Control(func(fd uintptr) { inode, err = socketInode(int(fd)) })); cerr != nil {
-		err = cerr
+func (c *Conn) Inode() (uint64, error) {
+	if err := c.use(); err != nil {
+		return 0, failed(opOwners, err)
 	}
+	defer c.done()
+	inode, err := socketInode(c.fd)
 	if err != nil {
 		return 0, failed(opOwners, err)
 	}

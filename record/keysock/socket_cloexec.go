@@ -14,3 +14,12 @@ func rawSocket(family int) (int, error) {
 		}
 	}
 }
+
+// pipe makes a pipe that is close-on-exec and non-blocking at both ends.
+func pipe() (r, w int, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, -1, err
+	}
+	return p[0], p[1], nil
+}

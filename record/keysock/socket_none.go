@@ -2,7 +2,11 @@
 
 package keysock
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
 
 const (
 	adviceAbsent     = adviceElsewhere
@@ -10,6 +14,23 @@ const (
 )
 
 func openSocket() (int, error) { return -1, errNoSystem(runtime.GOOS, runtime.GOARCH) }
+
+func mustNotBlock(int) error { return errNotBuilt(opOpen) }
+
+func closeNow(int) error { return errNotBuilt(opClose) }
+
+func writeNow(int, []byte) (int, error) { return 0, errNotBuilt(opWrite) }
+
+// waiting has nothing to wait for.
+type waiting struct{ asleep atomic.Bool }
+
+func (*waiting) prepare() error { return errNotBuilt(opRead) }
+
+func (*waiting) wait(int, time.Duration) error { return errNotBuilt(opRead) }
+
+func (*waiting) wake() {}
+
+func (*waiting) close() {}
 
 func readNow(int, []byte) (int, error) { return 0, errNotBuilt(opRead) }
 
