@@ -99,7 +99,7 @@ func (ds *Dumps) Add(r *record.Record) (d *Dump, missing uint64) {
 	ds.msg.Codec = r.Codec
 	_ = ds.msg.DecodeFromBytes(data[:layers.BaseLen], nil) // of a message without its extensions
 	m := &ds.msg.Base
-	f := fact{typ: m.Type, errno: m.Errno, size: size, rules: rulesOf(r.Codec.Dialect)}
+	f := fact{typ: m.Type, errno: m.Errno, seq: m.Seq, size: size, rules: rulesOf(r.Codec.Dialect)}
 	if !f.dumps() {
 		return nil, 0
 	}
@@ -126,12 +126,13 @@ func (ds *Dumps) Add(r *record.Record) (d *Dump, missing uint64) {
 	if d.Process == "" {
 		d.Process = r.Process
 	}
-	if d.Records > 0 && d.last == m.Seq && d.order != wrapRules {
+	if d.Records > 0 && d.last == m.Seq && (d.order == linuxRules || d.order == kameRules) {
 		return nil, 0 // another copy
 	}
 	d.last = m.Seq
-	bare := size == layers.BaseLen && d.order == quietRules
-	if !bare {
+	// On OpenBSD a dump that was asked for with number 0 ends with every answer.
+	ends := f.ends(1)
+	if !ends || d.order != illumosRules { // which ends with a header of its own
 		d.Records++
 	}
 	switch d.order {
@@ -140,17 +141,14 @@ func (ds *Dumps) Add(r *record.Record) (d *Dump, missing uint64) {
 			missing = uint64(m.Seq - d.next)
 		}
 		d.next, d.sized = m.Seq+1, true
-	case quietRules:
-		if r.Codec.Dialect == layers.Illumos {
-			break // its numbers are whatever the consumer likes
-		}
+	case kameRules:
 		if d.sized && m.Seq < d.next && !several {
 			missing = uint64(d.next - m.Seq)
 		}
 		d.next, d.sized = m.Seq-1, true
 	}
 	d.Missing += missing
-	if m.Seq != 0 {
+	if !ends {
 		return d, missing
 	}
 	d.Ended, d.Errno = true, m.Errno
@@ -196,7 +194,7 @@ func (ds *Dumps) find(m *layers.Base, policies bool, rules ruleSet) (k int, seve
 		if d.PID != m.PID || d.Policies != policies {
 			continue
 		}
-		if rules == quietRules && d.sized && m.Seq > d.next && m.Seq != d.last {
+		if rules == kameRules && d.sized && m.Seq > d.next && m.Seq != d.last {
 			continue // another one, whose numbers begin higher
 		}
 		fits := d.sized && (d.next == m.Seq || d.Records > 0 && d.last == m.Seq)
@@ -214,20 +212,26 @@ func (ds *Dumps) find(m *layers.Base, policies bool, rules ruleSet) (k int, seve
 
 // Gone forgets a dump of a process that does not read it any more, because its
 // sockets are closed, and returns it, or nil if there is none. Ask until it is nil.
+// Requests without any answer are left out: they may have been refused.
 func (ds *Dumps) Gone(pid uint32) *Dump {
-	for k := range ds.recent.n {
-		if ds.nth(k).PID == pid {
-			return ds.forget(k)
-		}
-	}
-	return nil
+	return ds.leave(func(d *Dump) bool { return d.PID == pid })
 }
 
 // End forgets a dump whose last answer has not come at the end of the recording,
 // the oldest first, and returns it, or nil if there is none. Ask until it is nil.
+// Requests without any answer are left out.
 func (ds *Dumps) End() *Dump {
-	if ds.recent.n == 0 {
-		return nil
+	return ds.leave(func(*Dump) bool { return true })
+}
+
+func (ds *Dumps) leave(which func(*Dump) bool) *Dump {
+	for k := ds.recent.n - 1; k >= 0; k-- {
+		if !which(ds.nth(k)) {
+			continue
+		}
+		if d := ds.forget(k); d.Records > 0 {
+			return d
+		}
 	}
-	return ds.forget(ds.recent.n - 1)
+	return nil
 }
