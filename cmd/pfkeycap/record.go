@@ -105,6 +105,18 @@ type recording struct {
 	closed bool
 
 	readerGone atomic.Bool // of standard output
+
+	tracer *trace.Tracer
+	who    *who
+	losses losses
+}
+
+// annotate completes a record with what is known of its process and of what came
+// before.
+func (rec *recording) annotate(r *record.Record) {
+	rec.tracer.Annotate(r)
+	rec.who.annotate(r)
+	rec.followDumps(r)
 }
 
 func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
@@ -133,14 +145,12 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 	rec.SyncEvery = 5 * time.Second
 
 	promisc := !c.Bool("no-promiscuous-mode")
+	rec.who = newWho(conn, rec.say)
+	rec.who.state()
 	// The queue is watched, so order alone tells which of two equal messages is the
 	// request, but where the Recorder suspects a gap.
-	tracer := trace.New(trace.Options{Promisc: record.No, Lossless: true})
-	names := processNames{}
-	rec.Annotate = func(r *record.Record) {
-		tracer.Annotate(r)
-		names.annotate(r)
-	}
+	rec.tracer = trace.New(trace.Options{Promisc: record.No, Lossless: true})
+	rec.Annotate = rec.annotate
 	salt, err := recordingSalt(c)
 	if err != nil {
 		return nil, err
@@ -287,7 +297,9 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 			return err
 		}
 	}
+	go rec.who.watch(ctx)
 	err := rec.Run(ctx)
+	rec.endDumps()
 	if child != nil {
 		child.stop()
 	}
@@ -387,6 +399,9 @@ func (rec *recording) greet(c *cli.Context) {
 		fmt.Fprintf(rec.stderr, "; %s", s)
 	}
 	fmt.Fprintln(rec.stderr)
+	if u := rec.who.users(); u != "" {
+		fmt.Fprintf(rec.stderr, "pfkeycap: PF_KEY sockets of %s\n", u)
+	}
 	if h := hidden(rec.Codec.Dialect); h != "" {
 		fmt.Fprintf(rec.stderr, "pfkeycap: %s\n", h)
 	}
@@ -448,35 +463,6 @@ func (s *socket) Interrupt() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 func (s *socket) Queue() (used, limit int) {
 	m, _ := s.batch.Queue()
 	return int(m.Queued), int(m.Limit)
-}
-
-// processNames finds the name of the process behind a message's pid while it
-// lives. A pid is kept for a while, because the process may be gone when its
-// answer comes.
-type processNames map[uint32]string
-
-const maxProcessNames = 1024
-
-func (n processNames) annotate(r *record.Record) {
-	if runtime.GOOS != "linux" || len(r.Data) < 16 {
-		return
-	}
-	base, _, _ := r.Codec.Extensions(r.Data[:16])
-	if base == nil || base.PID == 0 {
-		return
-	}
-	name, known := n[base.PID]
-	if !known || r.Dir == record.ToKernel {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", base.PID))
-		if err == nil {
-			name = strings.TrimSuffix(string(b), "\n")
-		}
-		if len(n) >= maxProcessNames {
-			clear(n)
-		}
-		n[base.PID] = name
-	}
-	r.Process = name
 }
 
 // childRun is the command that is recorded.
