@@ -113,7 +113,7 @@ func TestPrefixes(t *testing.T) {
 // in all that is said.
 func TestNoSecrets(t *testing.T) {
 	const mark = "KeY#"
-	for _, o := range requests(t) {
+	for _, o := range append(requests(t), kameRequests(t)...) {
 		for _, change := range []func(b []byte){
 			func([]byte) {},
 			func(b []byte) { b[0] = 9 },
@@ -267,14 +267,16 @@ func TestDialects(t *testing.T) {
 	}
 }
 
-// TestJudge holds that Linux has rules of its own and other dialects the RFC's.
+// TestJudge holds that each system's own rules are applied to its messages.
 func TestJudge(t *testing.T) {
-	m := &maker{t, codecs[0]}
-	b := m.msg(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(2, 1)))
-	for d, code := range map[layers.Dialect]string{layers.Linux: "spirange", layers.NetBSD: "rfc-spirange", layers.RFC2367: "rfc-spirange"} {
-		list := check.Judge(d, m.c, b, to)
+	for by, code := range map[layers.Dialect]string{
+		layers.Linux: "spirange", layers.NetBSD: "spirange", layers.RFC2367: "rfc-spirange",
+	} {
+		m := &maker{t, layers.Codec{Dialect: by, Order: layers.LittleEndian}}
+		b := m.msg(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(0x300, 0x200)))
+		list := check.Judge(by, m.c, b, to)
 		if len(list) != 1 || list[0].Code != code {
-			t.Errorf("%v: %v", d, texts(list))
+			t.Errorf("%v: %v", by, texts(list))
 		}
 	}
 	if check.Error.String() != "error" || check.Warning.String() != "warning" || check.Note.String() != "note" {
@@ -286,6 +288,11 @@ func FuzzCheck(f *testing.F) {
 	for i, o := range requests(f) {
 		if i%7 == 0 {
 			f.Add(o.msg, uint8(o.codec.Dialect), o.codec.Order == layers.BigEndian)
+		}
+	}
+	for i, o := range kameRequests(f) {
+		if i%5 == 0 {
+			f.Add(o.msg, uint8(o.codec.Dialect), false)
 		}
 	}
 	m := &maker{f, codecs[1]}

@@ -11,6 +11,10 @@
 // An objection has one code on every system that makes it; its errno and source
 // are the system's own.
 //
+// The rules are those of Linux 6.1, FreeBSD 13.0, NetBSD 7.99.34, XNU 11417.101.15
+// (macOS 15.4) and DragonFly BSD 2.4; a rule's source names its file and release.
+// Those of FreeBSD and NetBSD have been held to what such kernels answered.
+//
 // Decoding never fails (package layers), so every function here takes any bytes.
 // None panics, none allocates unless there is something to report, and no text
 // holds an octet of a key or of anything else that may be secret: only lengths,

@@ -30,10 +30,12 @@ const (
 // The BSDs and macOS (sys/sys/errno.h of each), but for EOPNOTSUPP, which is 102 on
 // macOS.
 const (
-	bsdMSGSIZE     = 40
-	bsdOPNOTSUPP   = 45
-	bsdAFNOSUPPORT = 47
-	bsdNOBUFS      = 55
+	bsdMSGSIZE        = 40
+	bsdPROTONOSUPPORT = 43
+	bsdOPNOTSUPP      = 45
+	bsdAFNOSUPPORT    = 47
+	bsdNOBUFS         = 55
+	macOPNOTSUPP      = 102
 )
 
 // illumos (usr/src/uts/common/sys/errno.h).

@@ -38,10 +38,14 @@ type kernel struct {
 
 // kernels are the systems whose rules are known.
 var kernels = [256]*kernel{
-	layers.RFC2367: &rfcKernel,
-	layers.Linux:   &linuxKernel,
-	layers.OpenBSD: &openBSDKernel,
-	layers.Illumos: &illumosKernel,
+	layers.RFC2367:   &rfcKernel,
+	layers.Linux:     &linuxKernel,
+	layers.FreeBSD:   &freeBSDKernel,
+	layers.NetBSD:    &netBSDKernel,
+	layers.OpenBSD:   &openBSDKernel,
+	layers.MacOS:     &macOSKernel,
+	layers.Illumos:   &illumosKernel,
+	layers.DragonFly: &dragonFlyKernel,
 }
 
 func init() {

@@ -18,14 +18,15 @@ const (
 	levelUnique    = 3
 	maxRequests    = 6      // XFRM_MAX_DEPTH
 	maxManualReqID = 0x3fff // IPSEC_MANUAL_REQID_MAX
-	requestSize    = 16     // struct sadb_x_ipsecrequest
+	policySize     = 16     // struct sadb_x_policy
 )
 
-// request is one requirement of a policy as the kernel's loops see it, before
-// anything says that it is sound: struct sadb_x_ipsecrequest
-// (include/uapi/linux/pfkeyv2.h).
+// request is one requirement of a policy as the kernels' loops see it, before
+// anything says that it is sound: struct sadb_x_ipsecrequest (net/pfkeyv2.h;
+// Linux: include/uapi/linux/pfkeyv2.h).
 type request struct {
 	offset      int // bytes from the start of the message
+	size        int // bytes of the structure: 16 on Linux, 8 on KAME systems
 	len         int // bytes, as the request says
 	proto       uint16
 	mode, level uint8
@@ -37,6 +38,7 @@ type request struct {
 type requests struct {
 	list   []byte
 	offset int // of list, bytes from the start of the message
+	size   int // of a request's structure
 	order  binary.ByteOrder
 }
 
@@ -45,39 +47,44 @@ func (k *checker) requestsOf(x *layers.Policy) requests {
 	if k.m.Codec.Order == layers.BigEndian {
 		order = binary.BigEndian
 	}
-	return requests{x.List, int(x.Offset) + requestSize, order}
+	return requests{x.List, int(x.Offset) + policySize, k.m.Codec.Dialect.RequestLayout().Size, order}
 }
 
-// next takes a request off a list of at least requestSize bytes. ok is false if
-// its length is less than that or more than the list has.
+// next takes a request off a list of at least size bytes. ok is false if its length
+// is less than that or more than the list has.
 func (q *requests) next() (r request, ok bool) {
 	b := q.list
 	r = request{
 		offset: q.offset,
+		size:   q.size,
 		len:    int(q.order.Uint16(b)),
 		proto:  q.order.Uint16(b[2:]),
 		mode:   b[4], level: b[5],
-		reqid: q.order.Uint32(b[8:]),
 	}
-	if r.len < requestSize || r.len > len(b) {
+	if q.size == 8 {
+		r.reqid = uint32(q.order.Uint16(b[6:]))
+	} else {
+		r.reqid = q.order.Uint32(b[8:])
+	}
+	if r.len < q.size || r.len > len(b) {
 		return r, false
 	}
-	r.addrs = b[requestSize:r.len]
+	r.addrs = b[q.size:r.len]
 	q.list, q.offset = b[r.len:], q.offset+r.len
 	return r, true
 }
 
 // badRequest reports a problem with a request.
 func (k *checker) badRequest(id code, r *request, text string) {
-	n := requestSize + len(r.addrs)
+	n := r.size + len(r.addrs)
 	k.report(id, "POLICY", r.offset, n, "request: "+text)
 }
 
 // badLength reports a request whose length makes no sense. It does not say which:
 // if this is no request at all, it may be octets of a key.
 func (k *checker) badLength(r *request, q *requests) {
-	if r.len < requestSize {
-		k.badRequest(cRequestLength, r, fmt.Sprintf("its length, in bytes, is below the %d of its structure", requestSize))
+	if r.len < r.size {
+		k.badRequest(cRequestLength, r, fmt.Sprintf("its length, in bytes, is below the %d of its structure", r.size))
 		return
 	}
 	k.badRequest(cRequestLength, r, fmt.Sprintf("its length, in bytes, is above the %d left of the policy", len(q.list)))
@@ -114,7 +121,7 @@ func (k *checker) linuxPolicy() {
 		return
 	}
 	q := k.requestsOf(x)
-	for n := 0; len(q.list) >= requestSize; n++ {
+	for n := 0; len(q.list) >= q.size; n++ {
 		r, ok := q.next()
 		if !ok {
 			k.badLength(&r, &q)
@@ -127,7 +134,7 @@ func (k *checker) linuxPolicy() {
 		k.linuxRequest(x, &r)
 	}
 	switch {
-	case len(x.List) < requestSize:
+	case len(x.List) < q.size:
 		k.extension(cPolicyEmpty, &x.Header, "an IPSEC policy without requests: traffic passes in the clear")
 	case len(q.list) > 0:
 		k.report(cRequestTrailing, "POLICY", q.offset, len(q.list), fmt.Sprintf("%d bytes after the last request are not read", len(q.list)))
@@ -210,7 +217,7 @@ func (k *checker) linuxMigrate() {
 func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok bool) {
 	// The kernel wants more than an empty second request, and has compared the
 	// length with that of the first only.
-	if len(q.list) < requestSize {
+	if len(q.list) < q.size {
 		k.extension(cMigratePairs, &x.Header, fmt.Sprintf("%d bytes after the last pair of requests", len(q.list)))
 		return m, false
 	}
@@ -223,7 +230,7 @@ func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok
 		k.badRequest(cRequestAddresses, &m.old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(m.old.addrs)))
 		return m, false
 	}
-	if len(q.list) <= requestSize {
+	if len(q.list) <= q.size {
 		k.badRequest(cMigratePairs, &m.old, "there is no second request with the new endpoints")
 		return m, false
 	}

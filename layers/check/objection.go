@@ -125,6 +125,44 @@ const (
 	cMigrateTwice
 	cKMAddress
 
+	// The KAME family only.
+	cNotBare
+	cIdentityAddress
+	cSATypePolicy
+	cSATypeUnsupported
+	cDumpScope
+	cIdentityPair
+	cSAFlags
+	cSAShort
+	cKeySAType
+	cKeyLong
+	cKeySizeCrash
+	cKeyMissingLarval
+	cAlgSAType
+	cAlgUnsupported
+	cAlgAEADAuth
+	cSPITCP
+	cImmature
+	cLifetimeOverflow
+	cSPIRangeZero
+	cSPIRangeDivision
+	cEncapPartial
+	cEncapUpdate
+	cEncapPort
+	cEncapOriginal
+	cNewAddress
+	cDeleteAll
+	cAcquireEmpty
+	cPromiscData
+	cMappingIgnored
+	cPolicyDirSilent
+	cRequestTunnel
+	cRequestFamily
+	cRequestRepeated
+	cRequestRemainder
+	cSAStatEmpty
+	cSAStatLength
+
 	// What comes from the kernel.
 	cReplyMissing
 	cReplyExtra
@@ -515,6 +553,114 @@ var objections = [numCodes]objection{
 	cKMAddress: {"kmaddress",
 		"KMADDRESS has not two addresses of one family",
 		"append two sockaddrs without padding between them, 32 bytes for IPv4, 56 for IPv6"},
+	cNotBare: {"message-not-bare",
+		"there is something after the header of a message that is a header only",
+		"send the bare header"},
+	cIdentityAddress: {"identity-address",
+		"an identity that is an address has not exactly the length for its sockaddr",
+		"append the whole sockaddr, padded to 8 bytes"},
+	cSATypePolicy: {"satype-policy",
+		"a message about policies has an SA type",
+		"use SA type 0 (UNSPEC)"},
+	cSATypeUnsupported: {"satype-unsupported",
+		"SA types 5 (RSVP) to 8 (MIP) are known and not supported",
+		"use an SA type that the system has SAs of"},
+	cDumpScope: {"dump-scope",
+		"the SA type of SPDDUMP says which policies: 0 (all), 1 (global), 2 (of interfaces) or 4 (of sockets)",
+		"use one of these"},
+	cIdentityPair: {"identity-pair",
+		"only one identity is there, or the two are of different types",
+		"give both in the same type, or leave them out"},
+	cSAFlags: {"sa-flags",
+		"sadb_sa_flags has a flag that is not possible here",
+		"clear it"},
+	cSAShort: {"sa-short",
+		"the SA extension lacks the fields for NAT traversal",
+		"use the 24 bytes of struct sadb_sa_2"},
+	cKeySAType: {"key-satype",
+		"an SA of this type has no such key",
+		"leave the key out"},
+	cKeyLong: {"key-long",
+		"a key has more than 256 bytes",
+		"give the key the algorithm takes"},
+	cKeySizeCrash: {"key-size-crash",
+		"with a key of this size the kernel follows a null pointer",
+		"use a key size that REGISTER lists for the algorithm"},
+	cKeyMissingLarval: {"key-missing-larval",
+		"an UPDATE without keys: it may change lifetimes and addresses of an SA in use, and is refused for one that GETSPI has made",
+		"add the keys, if the SA is to be made"},
+	cAlgSAType: {"algorithm-satype",
+		"the SA names an algorithm of another SA type",
+		"set sadb_sa_encrypt of AH and sadb_sa_auth of IPCOMP to 0"},
+	cAlgUnsupported: {"algorithm-unsupported",
+		"the kernel knows the algorithm and has nothing that computes it",
+		"use an HMAC for authentication, or AESGCM16 alone"},
+	cAlgAEADAuth: {"aead-authentication",
+		"a combined-mode cipher and an authentication besides",
+		"set sadb_sa_auth to 0 and leave KEY_AUTH out"},
+	cSPITCP: {"spi-tcp",
+		"an SA for TCP signatures has SPI 0x00001000",
+		"use that SPI"},
+	cImmature: {"sa-immature",
+		"the kernel does not make the SA, and its answer has errno 0 nevertheless",
+		"correct what is said to be wrong; GET tells whether the SA is MATURE"},
+	cLifetimeOverflow: {"lifetime-overflow",
+		"a lifetime in nanoseconds exceeds 64 bits",
+		"use at most 18446744073 seconds; 0 stands for no limit"},
+	cSPIRangeZero: {"spirange-zero",
+		"the range holds SPI 0 only, which stands for none",
+		"use a range from 0x100"},
+	cSPIRangeDivision: {"spirange-division",
+		"the kernel counts the SPIs of the range, gets 0, and divides by it",
+		"make min at most max, and less than the whole range of 32 bits"},
+	cEncapPartial: {"encapsulation-partial",
+		"NAT_T_TYPE, NAT_T_SPORT and NAT_T_DPORT are used together only",
+		"give all three"},
+	cEncapUpdate: {"encapsulation-update",
+		"NAT_T_TYPE alone, or of an SA that is not ESP, in an UPDATE",
+		"give NAT_T_TYPE, NAT_T_SPORT and NAT_T_DPORT of an ESP SA"},
+	cEncapPort: {"encapsulation-port",
+		"a port for encapsulation is 0",
+		"use the port of the peer; 4500 where no NAT changes it"},
+	cEncapOriginal: {"encapsulation-original",
+		"an original address is not IPv4, and the SA is not in tunnel mode",
+		"leave NAT_T_OAI and NAT_T_OAR out"},
+	cNewAddress: {"new-address-overrun",
+		"the sockaddr of a new address is longer than what the kernel has for it: other memory is overwritten",
+		"append a sockaddr_in or sockaddr_in6"},
+	cDeleteAll: {"delete-all",
+		"a DELETE without SA deletes all SAs between the two addresses",
+		"add an SA extension with the SPI, if one is meant"},
+	cAcquireEmpty: {"acquire-empty",
+		"a bare ACQUIRE without the kernel's seq and an errno says nothing",
+		"set sadb_msg_seq to the kernel's and sadb_msg_errno"},
+	cPromiscData: {"promisc-data",
+		"what follows the header of X_PROMISC is read as extensions, not as a message",
+		"do not wrap messages"},
+	cMappingIgnored: {"mapping-ignored",
+		"NAT_T_NEW_MAPPING is taken, has no effect and no answer",
+		"use UPDATE"},
+	cPolicyDirSilent: {"policy-direction-unanswered",
+		"the policy's direction is neither 1 (INBOUND) nor 2 (OUTBOUND): nothing happens, and no answer comes",
+		"use 1 or 2; there are no forwarding policies"},
+	cRequestTunnel: {"request-tunnel",
+		"a tunnel has no endpoints",
+		"append two sockaddrs without padding between them, 32 bytes for IPv4, 56 for IPv6"},
+	cRequestFamily: {"request-family",
+		"the endpoints of the first request are of another address family than the policy's traffic",
+		"give both in the same family; on macOS an ESP tunnel may differ"},
+	cRequestRepeated: {"request-repeated",
+		"of several requests the kernel reads the first one each time",
+		"use one request"},
+	cRequestRemainder: {"request-remainder",
+		"the kernel reads the first request each time, and the policy's length is no multiple of its length",
+		"use one request"},
+	cSAStatEmpty: {"sastat-empty",
+		"SASTAT asks for no SA",
+		"give the SPIs of at least one, and their number"},
+	cSAStatLength: {"sastat-length",
+		"SASTAT has less entries than it says",
+		"set sadb_sastat_list_len to the number of 40-byte entries"},
 	cReplyMissing: {"reply-missing",
 		"an extension is missing that Linux puts into every such message",
 		"check whether the message was changed or comes from another system"},

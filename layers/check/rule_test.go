@@ -361,6 +361,10 @@ var ruleCases = []struct {
 	{layers.RFC2367, layers.Linux, rfcCases},
 	{layers.OpenBSD, layers.OpenBSD, openBSDCases},
 	{layers.Illumos, layers.Illumos, illumosCases},
+	{layers.FreeBSD, layers.FreeBSD, kameCasesOf(layers.FreeBSD)},
+	{layers.NetBSD, layers.NetBSD, kameCasesOf(layers.NetBSD)},
+	{layers.MacOS, layers.MacOS, kameCasesOf(layers.MacOS)},
+	{layers.DragonFly, layers.DragonFly, kameCasesOf(layers.DragonFly)},
 }
 
 type ruleKey struct {
