@@ -19,7 +19,7 @@ demo:
 	@./pfkeycap demo
 
 test:
-	@sh .ci/need go user-mode-linux tshark
+	@sh .ci/need go user-mode-linux tshark iproute2 iputils-ping
 	PFKEYCAP_REQUIRE_KERNEL=1 PFKEYCAP_REQUIRE_TSHARK=1 CGO_ENABLED=0 $(GO) test -count=1 ./...
 
 bench:

@@ -5,6 +5,7 @@ go 1.24.0
 require (
 	github.com/cpuguy83/go-md2man/v2 v2.0.7
 	github.com/expr-lang/expr v1.17.8
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/gopacket v1.1.19
 	github.com/klauspost/compress v1.19.2
 	github.com/ncruces/go-strftime v1.1.0

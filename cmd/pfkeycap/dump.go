@@ -57,7 +57,7 @@ func dump(c *cli.Context) error {
 	}
 	verbose := c.Count("verbose") > 0
 	show := showWith(printer)
-	t, err := newTalk(func(r *record.Record) error {
+	t, err := newTalk(keysock.Options{}, func(r *record.Record) error {
 		if r.Dir == record.ToKernel && !verbose {
 			return nil
 		}

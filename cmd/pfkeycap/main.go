@@ -169,7 +169,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		CustomAppHelpTemplate:     appHelp,
 		Action:                    welcome,
 		Commands: slices.Concat([]*cli.Command{
-			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(),
+			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(), registerCommand(),
 		}, statementCommands(), []*cli.Command{
 			sendCommand(), explainCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
 			targetCommand(), versionCommand(), manCommand(),

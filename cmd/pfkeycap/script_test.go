@@ -87,6 +87,16 @@ func TestScript(t *testing.T) {
 			case "sandbox":
 				_, err := sandbox.Find()
 				return err == nil, nil
+			case "network": // tools to build a network with and to try it
+				for _, tool := range []string{"ip", "ping"} {
+					if _, err := exec.LookPath(tool); err != nil {
+						if os.Getenv("PFKEYCAP_REQUIRE_KERNEL") == "1" {
+							return false, err
+						}
+						return false, nil
+					}
+				}
+				return true, nil
 			case "pfkey":
 				return keysock.Probe().Present != keysock.No, nil
 			}

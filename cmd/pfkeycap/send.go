@@ -16,6 +16,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/record/convert"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 	"github.com/pfkeycap/pfkeycap/record/filter"
+	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -75,7 +76,7 @@ func sendAll(c *cli.Context, say func(*talk) error) error {
 	var t *talk
 	if c.Bool("dry-run") {
 		t = &talk{codec: hostCodec(), pid: 0, show: showWith(p), dry: true}
-	} else if t, err = newTalk(showWith(p)); err != nil {
+	} else if t, err = newTalk(keysock.Options{}, showWith(p)); err != nil {
 		return err
 	}
 	defer t.close()

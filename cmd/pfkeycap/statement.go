@@ -15,6 +15,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
+	"github.com/pfkeycap/pfkeycap/record/keysock"
 )
 
 // statementUsage is the ArgsUsage of the commands that are setkey's statements.
@@ -247,7 +248,7 @@ func (t *talk) checkKeys(s *setkey.Statement, satype uint8) error {
 	}
 	sup, asked := t.supported[satype]
 	if !asked {
-		side, err := newTalk(func(r *record.Record) error {
+		side, err := newTalk(keysock.Options{}, func(r *record.Record) error {
 			m := layers.Message{}
 			m.Codec = t.codec
 			if r.Dir == record.FromKernel && m.DecodeFromBytes(r.Data, nil) == nil && (m.SupportedAuth() != nil || m.SupportedEncrypt() != nil) {

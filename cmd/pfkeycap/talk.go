@@ -45,14 +45,14 @@ type talk struct {
 // makes answers while we wait, so it is never silent for long.
 const patience = 10 * time.Second
 
-func newTalk(show func(*record.Record) error) (*talk, error) {
-	conn, err := openSocket(keysock.Options{})
+func newTalk(o keysock.Options, show func(*record.Record) error) (*talk, error) {
+	conn, err := openSocket(o)
 	if err != nil {
 		return nil, err
 	}
 	return &talk{
 		conn: conn, codec: hostCodec(), show: show, pid: uint32(os.Getpid()),
-		tracer: trace.New(trace.Options{Promisc: record.No}),
+		tracer: trace.New(traceOptions),
 		buf:    make([]byte, keysock.MaxMessage),
 	}, nil
 }
@@ -129,9 +129,7 @@ func (t *talk) ask(msg []byte) error {
 		if err != nil {
 			return err
 		}
-		t.number++
-		r := &record.Record{Number: t.number, Time: time.Now(), Codec: t.codec, Data: append([]byte(nil), t.buf[:n]...), OrigLen: n}
-		t.tracer.Annotate(r)
+		r := t.heard(t.buf[:n])
 		if r.ReplyTo != request.Number {
 			continue // for others
 		}
@@ -155,6 +153,17 @@ func (t *talk) ask(msg []byte) error {
 		}
 	}
 }
+
+// heard makes a record of what was read.
+func (t *talk) heard(b []byte) *record.Record {
+	t.number++
+	r := &record.Record{Number: t.number, Time: time.Now(), Codec: t.codec, Data: append([]byte(nil), b...), OrigLen: len(b)}
+	t.tracer.Annotate(r)
+	return r
+}
+
+// traceOptions are those of a socket of ours, which is not promiscuous.
+var traceOptions = trace.Options{Promisc: record.No}
 
 // isDump reports whether a message belongs to a list of many, whose last record has
 // sequence number 0.
