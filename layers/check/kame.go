@@ -23,6 +23,7 @@ type kame struct {
 	handled   [27]bool // key_typesw: message types that have a handler
 	satypes   uint16   // a bit for each SA type there are SAs of
 	exts      kinds    // extensions that key_align takes
+	newer     kinds    // extensions that it takes in later releases
 	exact     kinds    // of them, those that may not be longer than their structure either
 	sockaddrs kinds    // of them, those whose sa_len must fit their length
 	forms     map[uint8]kameForm
@@ -96,6 +97,7 @@ var (
 		maxType: 22, handled: kameHandled(),
 		satypes: 1<<layers.SATypeAH | 1<<layers.SATypeESP | 1<<layers.SATypeIPComp | 1<<satypeTCP,
 		exts:    kameExts | kameNATT | kNATTOA | kNATTOAR | kNATTFrag | kSAReplay | kNewSrc | kNewDst,
+		newer:   kSWOffload | kHWOffload | kIfOffload,
 		exact:   kameExact | kameNATT | kNATTFrag | kSAReplay,
 
 		sockaddrs: kAddresses | kProxy | kNATTOA | kNATTOAR | kNewSrc | kNewDst,
@@ -470,6 +472,9 @@ func (x kameCheck) extensions() (ok bool) {
 		case number == 0:
 			x.extension(cExtType, h, "an extension of the reserved type 0")
 			continue
+		case kind&x.newer != 0:
+			x.extension(cRelease, h, x.release+" refuses it")
+			continue
 		case kind&x.exts == 0:
 			x.extension(cUnknownExt, h, fmt.Sprintf("%s takes no extension of type %d", x.name, number))
 			continue
@@ -539,7 +544,7 @@ func (x kameCheck) overrun() {
 	kind := x.kindOf(x.order().Uint16(rest[2:]))
 	late := x.by.rule(cOverrun).Errno != eINVAL
 	switch {
-	case kind&x.exts == 0:
+	case kind&(x.exts|x.newer) == 0:
 		x.header(cUnknownExt, at, len(rest), fmt.Sprintf("the extension at byte %d is of a type that %s does not take", at, x.name))
 	case x.seen&kind != 0:
 		x.header(cDuplicate, at, len(rest), fmt.Sprintf("the extension at byte %d is one that was there before", at))

@@ -113,6 +113,7 @@ var (
 
 // Algorithms that netipsec treats in a way of their own.
 const (
+	netChaCha   = 15
 	netAESGCM16 = 20
 	netAESGMAC  = 23
 	netGMACMin  = 11 // AES128GMAC
@@ -193,7 +194,12 @@ func (x kameCheck) netIPsec() {
 func (x kameCheck) netCipher() {
 	m, sa := &x.m, x.m.SA()
 	c, ok := x.ciphers[sa.Encrypt]
-	if !ok {
+	switch {
+	case ok:
+	case x.set == onFreeBSD && sa.Encrypt == netChaCha:
+		x.extension(cRelease, &sa.Header, x.release+" has no encryption "+x.encryptName())
+		return
+	default:
 		x.unknownAlgorithm(sa.Encrypt, "encryption", x.encryptName())
 		return
 	}

@@ -30,10 +30,11 @@ var kameRules = []kameRule{
 
 	// key_align and key_validate_ext: write fails, and no answer comes.
 	{onAll, Rule{id: cExtType, Errno: eINVAL, ByWrite: true, Source: kameAlign}},
-	{onFreeBSD, Rule{id: cUnknownExt, Errno: eINVAL, ByWrite: true, Text: "an extension has a type that {os} refuses: KMPRIVATE, or above 28; types 29 to 31 came with FreeBSD 15", Source: kameAlign}},
+	{onFreeBSD, Rule{id: cUnknownExt, Errno: eINVAL, ByWrite: true, Text: "an extension has a type that {os} refuses: KMPRIVATE, or above 31", Source: kameAlign}},
 	{onNetBSD, Rule{id: cUnknownExt, Errno: eINVAL, ByWrite: true, Text: "an extension has a type that {os} refuses: KMPRIVATE, or above 25", Source: kameAlign}},
 	{onMacOS, Rule{id: cUnknownExt, Errno: eINVAL, ByWrite: true, Text: "an extension has a type that {os} refuses: KMPRIVATE, or above 29", Source: kameAlign}},
 	{onDragonFly, Rule{id: cUnknownExt, Errno: eINVAL, ByWrite: true, Text: "an extension has a type that {os} refuses: KMPRIVATE, or above 19", Source: kameAlign}},
+	{onFreeBSD, Rule{id: cRelease, Severity: Warning, May: []uint8{eINVAL}, Text: "CHACHA20POLY1305 came with {os} 14, the extensions 29 to 31 for inline offload with 15", Instead: "use AESGCM16; leave the extension out", Source: "{key}key.c key_align, supported_ealgs"}},
 	{onAll, Rule{id: cDuplicate, Errno: eINVAL, ByWrite: true, Text: "an extension occurs twice", Source: kameAlign}},
 	{onAll, Rule{id: cZeroLength, Errno: eINVAL, ByWrite: true, Source: "{key}key.c key_validate_ext"}},
 	{onAll, Rule{id: cExtShort, Errno: eINVAL, ByWrite: true, Source: "{key}key.c key_validate_ext, minsize"}},
@@ -135,7 +136,8 @@ var kameRules = []kameRule{
 	{onNetKey, Rule{id: cKeyBits, Severity: Note, Text: "a key's bits are no multiple of 8", Source: kameMature}},
 	{onAll, Rule{id: cKeyUnused, Severity: Warning, Source: kameSetSA}},
 	{onNetBSD, Rule{id: cSPITCP, Errno: eINVAL, Source: "{alg}xform_tcp.c tcpsignature_init; TCP_SIG_SPI"}},
-	{onNetBSD | onDragonFly, Rule{id: cImmature, Severity: Error, Source: "{key}key.c key_update"}},
+	{onNetBSD, Rule{id: cImmature, Severity: Error, May: []uint8{eINVAL}, Source: "{key}key.c key_update"}},
+	{onDragonFly, Rule{id: cImmature, Severity: Error, Source: "{key}key.c key_update"}},
 	{onAll, Rule{id: cLifetimeOrder, Severity: Warning, Source: rfc + "3.1.8"}},
 
 	// NAT traversal.
@@ -154,7 +156,8 @@ var kameRules = []kameRule{
 
 	// Policies.
 	{onAll, Rule{id: cPolicyDir, Errno: eINVAL, Text: "the policy's direction is neither 1 (INBOUND) nor 2 (OUTBOUND)", Instead: "use 1 or 2; there are no forwarding policies", Source: "{key}key.c key_spdadd, key_spddelete"}},
-	{onNetBSD | onDragonFly, Rule{id: cPolicyDirSilent, Severity: Error, Source: "{key}key.c key_spdadd"}},
+	{onNetBSD, Rule{id: cPolicyDirSilent, Severity: Error, May: []uint8{eINVAL}, Text: "the policy's direction is neither 1 (INBOUND) nor 2 (OUTBOUND): nothing happens, and no answer comes; from NetBSD 8 on EINVAL", Source: "{key}key.c key_spdadd"}},
+	{onDragonFly, Rule{id: cPolicyDirSilent, Severity: Error, Source: "{key}key.c key_spdadd"}},
 	{onFreeBSD, Rule{id: cPolicyType, Errno: eINVAL, Source: "{key}key.c key_spdadd, key_spddelete"}},
 	{onNetBSD | onDragonFly, Rule{id: cPolicyType, Errno: eINVAL, Source: "{key}key.c key_spdadd, key_msg2sp"}},
 	{onMacOS, Rule{id: cPolicyType, Errno: eINVAL, Text: "the policy's type is none of 0 (DISCARD), 1 (NONE), 2 (IPSEC), 5 (GENERATE)", Source: "{key}key.c key_spdadd, key_msg2sp"}},

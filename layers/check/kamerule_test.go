@@ -229,7 +229,8 @@ var kameCases = []kameCase{
 	kase(onKAME, "extension-type", with(kameESP(layers.ADD, raw(0, 0, 0, 0, 0))), kameADD),
 	kase(onKAME, "unknown-extension", with(kameESP(layers.ADD, raw(200, 0, 0, 0, 0))), kameADD),
 	kase(onKAME, "unknown-extension", with(kameESP(layers.ADD, raw(17, 0, 0, 0, 0))), kameADD),
-	kase(onFreeBSD, "unknown-extension", with(kameESP(layers.ADD, raw(29, make([]byte, 28)...))), kameADD),
+	kase(onFreeBSD, "release", with(kameESP(layers.ADD, raw(29, make([]byte, 28)...))), kameADD),
+	kase(onFreeBSD, "release", espOnly(15, 288), espOnly(20, 288)),
 	kase(onKAME, "unknown-extension", func(m *maker) []byte { // which also runs past the end
 		b := with(kameESP(layers.ADD, raw(200, 0, 0, 0, 0)))(m)
 		byteOrder(m.c).PutUint16(b[len(b)-8:], 3)
