@@ -1,17 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pfkeycap/pfkeycap/layers"
-	"github.com/pfkeycap/pfkeycap/layers/check"
-	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"
 )
@@ -30,12 +25,19 @@ message a line; "-" is standard input. Prints one line for each message:
 promiscuous Linux socket gets are left out of text (--keep-duplicates shows them).
 Keys are never shown without --show-keys.
 
+--lint names below each message what is wrong with it: what the kernel of its system
+objects to, and in requests what RFC 2367 does. --lint=OS asks for another system:
+what its kernel would refuse (with its errno), and what would mean something else
+there: numbers, structures, address families, byte order. With -T json problems have
+all of it; -T fields and csv get a last column, problems, of CODE@OFFSET. -v says what
+would work instead. The exit status is 1 if anything is found.
+
 A malformed message is no error. A damaged file is: what is whole is printed, the
 place is named, and the exit status is 4.`,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "read", Aliases: []string{"r"}, Usage: "read `FILE` (as an operand)"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "all"},
-			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what RFC 2367 and the kernel would refuse (=`OS` for another than the capture's); exit 1 if there is anything"}},
+			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what the kernel and RFC 2367 object to (=`OS`: what another system would refuse or read differently); exit 1 if there is anything"}},
 			&cli.StringFlag{Name: "display-filter", Aliases: []string{"Y"}, Usage: "only what `EXPR` is true for, such as 'type == \"ACQUIRE\" && cidr(dst, \"10.0.0.0/8\")'"},
 			&cli.StringSliceFlag{Name: "field", Aliases: []string{"e"}, Usage: "with -T fields or csv: a column of `PATH`, such as sa.spi; repeat it"},
 			&cli.StringSliceFlag{Name: "fields-option", Aliases: []string{"E"}, Usage: "with -T fields or csv: `OPT` as tshark's: header=y, separator=,, quote=d, occurrence=f, aggregator=;"},
@@ -70,6 +72,9 @@ func decode(c *cli.Context) error {
 		}
 	}
 	if c.IsSet("write") {
+		if c.IsSet("lint") {
+			return usagef("--lint prints, -w does not: use one of them")
+		}
 		return cut(c, in, match)
 	}
 	p, err := newPrinter(c, in.ids)
@@ -106,10 +111,7 @@ func decode(c *cli.Context) error {
 	if err := p.done(); err != nil {
 		return err
 	}
-	if lint.problems > 0 {
-		return found()
-	}
-	return nil
+	return lint.done(c.App.ErrWriter)
 }
 
 // cut copies the records that match into a capture. Second copies stay in it: what
@@ -142,51 +144,4 @@ func cut(c *cli.Context, in *input, match *filter.Filter) error {
 	}
 	fmt.Fprintf(c.App.ErrWriter, "pfkeycap: decode: %d messages written to %s\n", w.Records(), c.String("write"))
 	return rerr
-}
-
-// linter prints a record and what is wrong with it.
-type linter struct {
-	p        *printer
-	on       bool
-	dialect  layers.Dialect // NoDialect: the record's
-	problems int
-}
-
-func newLinter(c *cli.Context, p *printer) (*linter, error) {
-	l := &linter{p: p, on: c.IsSet("lint")}
-	if s := c.String("lint"); s != "" {
-		d, err := layers.ParseDialect(s)
-		if err != nil {
-			return nil, usagef("%w", err)
-		}
-		l.dialect = d
-	}
-	return l, nil
-}
-
-func (l *linter) record(r *record.Record) error {
-	if !l.on {
-		return l.p.print(r)
-	}
-	by := l.dialect
-	if by == layers.NoDialect {
-		by = r.Codec.Dialect
-	}
-	list := check.Judge(by, r.Codec, r.Data, check.Direction(r.Dir))
-	slices.SortStableFunc(list, func(a, b check.Problem) int { return cmp.Compare(a.Offset, b.Offset) })
-	l.problems += len(list)
-	if l.p.json {
-		l.p.problems = l.p.problems[:0]
-		for _, x := range list {
-			l.p.problems = append(l.p.problems, pfjson.Problem{Code: x.Code, Offset: x.Offset, Text: x.String()})
-		}
-		return l.p.print(r)
-	}
-	if err := l.p.print(r); err != nil {
-		return err
-	}
-	for _, x := range list {
-		l.p.buf = fmt.Appendf(l.p.buf, "  %s: %s [%s, %s]\n", x.Severity, x.String(), x.Code, x.Source)
-	}
-	return nil
 }

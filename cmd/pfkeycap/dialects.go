@@ -39,7 +39,7 @@ type numberTable struct {
 func enumTable(name string, e layers.Enum) numberTable {
 	return numberTable{name, 256, func(d layers.Dialect, n int) (string, string) {
 		s := d.EnumName(e, uint64(n))
-		return s, canonical(s)
+		return s, layers.CanonicalName(s)
 	}}
 }
 
@@ -70,28 +70,6 @@ func numberTables() []numberTable {
 			return s, s
 		}},
 	}
-}
-
-// synonyms are names that systems have for one thing, in the spelling that
-// canonical leaves.
-var synonyms = map[string]string{
-	"RIJNDAELCBC": "AESCBC", "AES": "AESCBC",
-	"CASTCBC": "CAST", "CAST128CBC": "CAST",
-	"BLOWFISHCBC": "BLOWFISH", "BLF": "BLOWFISH",
-	"SHA2256": "SHA256", "SHA2384": "SHA384", "SHA2512": "SHA512",
-	"SHA1": "SHA", "NULLAESGMAC": "AESGMAC", "ASN1DN": "DN",
-}
-
-// canonical is a name without what only spelling makes of it.
-func canonical(name string) string {
-	s := strings.NewReplacer("_", "", "HMAC", "", "ICV", "").Replace(name)
-	if name != "" && s == "" {
-		s = name
-	}
-	if same, ok := synonyms[s]; ok {
-		return same
-	}
-	return s
 }
 
 // row is what one number means.

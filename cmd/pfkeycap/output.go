@@ -100,6 +100,15 @@ func (p *printer) setFields(c *cli.Context, csv bool, ids func(*record.Record, [
 		o = filter.CSV()
 	}
 	o.ShowKeys, o.ID = p.opt.ShowKeys, ids
+	if c.IsSet("lint") {
+		o.More = []filter.Column{{Name: "problems", Values: func(*record.Record) []string {
+			var list []string
+			for _, x := range p.problems {
+				list = append(list, fmt.Sprintf("%s@%d", x.Code, x.Offset))
+			}
+			return list
+		}}}
+	}
 	for _, s := range c.StringSlice("fields-option") {
 		if err := o.Set(s); err != nil {
 			return usagef("-E %s: %w", s, err)

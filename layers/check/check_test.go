@@ -21,6 +21,14 @@ func judgeAll(t testing.TB, c layers.Codec, msg []byte) []check.Problem {
 	var all []check.Problem
 	for _, by := range layers.Dialects() {
 		all = append(all, judge(t, by, c, msg)...)
+		for _, dir := range []check.Direction{check.Unknown, check.FromKernel, check.ToKernel} {
+			for _, p := range check.Lint(by, c, msg, dir) {
+				if p.Offset < 0 || p.Len < 0 || p.Offset+p.Len > len(msg) || p.Text == "" || p.Source == "" {
+					t.Errorf("lint by %v: %s: bytes %d to %d of %d", by, p.Code, p.Offset, p.Offset+p.Len, len(msg))
+				}
+				all = append(all, p)
+			}
+		}
 	}
 	return all
 }

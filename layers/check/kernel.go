@@ -117,8 +117,12 @@ func (s *kernel) rule(id code) *Rule {
 
 // check judges a message and, if it is a wrapper, what is in it.
 func (s *kernel) check(c layers.Codec, msg []byte, dir Direction) []Problem {
+	return s.checkFrom(0, c, msg, dir)
+}
+
+// checkFrom is check of a message that a process has sent, 0: it is not known which.
+func (s *kernel) checkFrom(from uint32, c layers.Codec, msg []byte, dir Direction) []Problem {
 	var found []Problem
-	var from uint32
 	whole := msg
 	for depth := 0; ; depth++ {
 		k := newChecker(s, c, msg, dir)

@@ -210,6 +210,14 @@ const (
 	rAcquire
 	rPromisc
 
+	// Portability, which is no kernel's.
+	pNumber
+	pUnknown
+	pLayout
+	pOrder
+	pSockaddr
+	pUnit
+
 	numCodes
 
 	lastHeader = cErrnoSet // what is found before the kernel looks at its own state
@@ -790,4 +798,23 @@ var objections = [numCodes]objection{
 	rPromisc: {"rfc-promisc",
 		"X_PROMISC is a bare header with SA type 1 (on) or 0 (off), or a header and a whole message",
 		"use one of these forms"},
+
+	pNumber: {"number-differs",
+		"a number means something else on the other system",
+		"translate it: both systems' numbers are in pfkeycap dialects"},
+	pUnknown: {"number-unknown",
+		"a number means nothing on the other system",
+		"leave it out, or use what the other system has for it: see pfkeycap dialects"},
+	pLayout: {"layout-differs",
+		"a structure is laid out otherwise on the other system",
+		"build the structure of the other system's header"},
+	pOrder: {"byte-order-differs",
+		"an integer is in another byte order on the other system",
+		"turn its octets round"},
+	pSockaddr: {"sockaddr-differs",
+		"a sockaddr is laid out otherwise, or has another family's number, on the other system",
+		"build the other system's sockaddr"},
+	pUnit: {"unit-differs",
+		"a number counts in another unit on the other system",
+		"convert it"},
 }

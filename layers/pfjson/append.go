@@ -267,6 +267,9 @@ func (w *writer) End() {
 	outer := len(w.levels) == 0
 	w.dst = append(w.dst, `,"problems":[`...)
 	for _, p := range w.problems[l.problems:] {
+		if outer && w.isAdded(p) {
+			continue
+		}
 		w.problemHead(p.code, p.offset)
 		w.dst = appendString(w.dst, w.text[p.from:p.to])
 		w.dst = append(w.dst, '}')
@@ -277,6 +280,7 @@ func (w *writer) End() {
 			p := &w.added[i]
 			w.problemHead(p.Code, p.Offset)
 			w.dst = appendString(w.dst, p.Text)
+			w.problemMore(p)
 			w.dst = append(w.dst, '}')
 		}
 	}
@@ -301,6 +305,43 @@ func (w *writer) problemHead(code string, offset int) {
 	w.dst = append(w.dst, `,"offset":`...)
 	w.dst = strconv.AppendInt(w.dst, int64(offset), 10)
 	w.dst = append(w.dst, `,"text":`...)
+}
+
+// isAdded tells whether the caller has found a problem, too, and says more of it.
+func (w *writer) isAdded(p problem) bool {
+	for i := range w.added {
+		if w.added[i].Code == p.code && w.added[i].Offset == p.offset {
+			return true
+		}
+	}
+	return false
+}
+
+// problemMore appends what is known of a problem of the caller besides.
+func (w *writer) problemMore(p *Problem) {
+	text := func(key, s string) {
+		if s != "" {
+			w.dst = append(w.dst, key...)
+			w.dst = appendString(w.dst, s)
+		}
+	}
+	text(`,"severity":`, p.Severity)
+	text(`,"ext":`, p.Ext)
+	if p.Len != 0 {
+		w.dst = append(w.dst, `,"len":`...)
+		w.dst = strconv.AppendInt(w.dst, int64(p.Len), 10)
+	}
+	if p.Errno != 0 {
+		w.dst = append(w.dst, `,"errno":`...)
+		w.dst = strconv.AppendInt(w.dst, int64(p.Errno), 10)
+	}
+	text(`,"errno_name":`, p.ErrnoName)
+	if p.ByWrite {
+		w.dst = append(w.dst, `,"by_write":true`...)
+	}
+	text(`,"diagnostic":`, p.Diagnostic)
+	text(`,"instead":`, p.Instead)
+	text(`,"source":`, p.Source)
 }
 
 // Malformed implements layers.Visitor.

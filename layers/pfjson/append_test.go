@@ -212,6 +212,13 @@ func TestAppendMembers(t *testing.T) {
 			`{"schema":1,"number":0,"direction":"unknown","dialect":"linux","order":"little","length":32,"caplen":16,` + msg +
 				`{"code":"truncated","offset":16,"text":"16 of the message's 32 bytes are in the record"},` +
 				`{"code":"message-length","offset":4,"text":"sadb_msg_len says 16 bytes, the message has 32"}]}`},
+		{"what a rule knows of a problem, also of one that the decoder sees", pfjson.Record{Codec: c, Data: m, Length: 32, Problems: []pfjson.Problem{
+			{Code: "message-length", Offset: 4, Text: "no", Severity: "error", Ext: "SA", Len: 2, Errno: 22, ErrnoName: "EINVAL", ByWrite: true,
+				Diagnostic: "NO_EXT", Instead: "do", Source: "RFC"}}},
+			`{"schema":1,"number":0,"direction":"unknown","dialect":"linux","order":"little","length":32,"caplen":16,` + msg +
+				`{"code":"truncated","offset":16,"text":"16 of the message's 32 bytes are in the record"},` +
+				`{"code":"message-length","offset":4,"text":"no","severity":"error","ext":"SA","len":2,"errno":22,"errno_name":"EINVAL","by_write":true,` +
+				`"diagnostic":"NO_EXT","instead":"do","source":"RFC"}]}`},
 		{"a year that RFC 3339 has not", pfjson.Record{Codec: c, Data: m, Time: time.Date(12026, 1, 1, 0, 0, 0, 0, time.UTC)},
 			`{"schema":1,"number":0,"direction":"unknown","dialect":"linux","order":"little","length":16,` + msg + `]}`},
 	} {

@@ -20,8 +20,8 @@ type Record struct {
 	WriteErrno uint8        // of the write(2) that failed, an error number of the dialect's system, or 0
 	Comments   []string     // for people
 
-	// Problems are written after those that the decoder notices. Parse leaves them
-	// out.
+	// Problems are written after those that the decoder notices; of what both know,
+	// by code and offset, only the caller's are. Parse leaves them out.
 	Problems []Problem
 }
 
@@ -37,6 +37,17 @@ type Problem struct {
 	Code   string // short fixed name such as "unknown-extension"
 	Offset int    // bytes from the start of the record
 	Text   string // for people
+
+	// What a rule knows more; written if it is not the zero value.
+	Severity   string // "note", "warning" or "error"
+	Ext        string // name of the extension, "" for the message header
+	Len        int    // bytes concerned, 0 if something is missing
+	Errno      uint8  // what the kernel answers for it, an error number of its system
+	ErrnoName  string // its name there
+	ByWrite    bool   // write(2) fails with it
+	Diagnostic string // name of the illumos diagnostic that comes with it
+	Instead    string // what would work
+	Source     string // where the rule is from
 }
 
 // Options say what Append shows.

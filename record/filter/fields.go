@@ -35,9 +35,18 @@ type FieldsOptions struct {
 
 	// ShowKeys shows the bytes of secrets as hex, the true ones if they are at hand.
 	ShowKeys bool
+	// More are columns of the caller's own, after those of the paths.
+	More []Column
+
 	// ID names a secret without showing it, as record.Reader and record.Hider do. If
 	// it is nil the columns of ids are empty.
 	ID func(r *record.Record, secret []byte, key int) [4]byte
+}
+
+// Column is a column that is no path.
+type Column struct {
+	Name   string                          // in the header
+	Values func(r *record.Record) []string // shown as the values of a path are
 }
 
 // CSV returns the options for comma-separated values (RFC 4180) with a header.
@@ -171,6 +180,10 @@ func (f *Fields) AppendHeader(dst []byte) []byte {
 		}
 		dst = append(dst, p...)
 	}
+	for _, c := range f.opts.More {
+		dst = append(dst, f.opts.Separator...)
+		dst = append(dst, c.Name...)
+	}
 	return append(dst, '\n')
 }
 
@@ -184,6 +197,16 @@ func (f *Fields) AppendRow(dst []byte, r *record.Record) []byte {
 			dst = append(dst, f.opts.Separator...)
 		}
 		dst = f.appendColumn(dst, i)
+	}
+	for _, c := range f.opts.More {
+		dst = append(dst, f.opts.Separator...)
+		values := c.Values(r)
+		from, to := f.choose(len(values))
+		for j := from; j < to; j++ {
+			dst = f.begin(dst, j == from)
+			dst = f.appendText(dst, []byte(values[j]))
+		}
+		dst = f.end(dst, from < to)
 	}
 	return append(dst, '\n')
 }

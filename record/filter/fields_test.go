@@ -100,6 +100,10 @@ func TestCSV(t *testing.T) {
 	paths := []string{"number", "identity_src.identity", "lifetime_soft.bytes", "src"}
 	opts := filter.CSV()
 	opts.NoEscape = true
+	opts.More = []filter.Column{
+		{Name: "mine", Values: func(r *record.Record) []string { return []string{fmt.Sprint(r.Number), `"x"`} }},
+		{Name: "none", Values: func(*record.Record) []string { return nil }},
+	}
 	f, err := filter.NewFields(paths, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +115,7 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := [][]string{paths, {"43", "a,b;\"c\"\t'd'\\\x1b[31m\u0085é", "", "10.0.0.1"}}
+	want := [][]string{append(paths, "mine", "none"), {"43", "a,b;\"c\"\t'd'\\\x1b[31m\u0085é", "", "10.0.0.1", `43;"x"`, ""}}
 	if fmt.Sprint(rows) != fmt.Sprint(want) {
 		t.Errorf("\n got %q\nwant %q", rows, want)
 	}
