@@ -17,6 +17,7 @@ import (
 
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert"
+	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -112,7 +113,9 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func isCommandLine(err error) bool {
 	var pe *os.PathError
 	var se *convert.SyntaxError
-	return !errors.As(err, &pe) && !errors.As(err, &se) && !errors.Is(err, record.ErrNotCapture)
+	var script *setkey.Error
+	inFile := errors.As(err, &se) || errors.As(err, &script) && script.Line > 0
+	return !errors.As(err, &pe) && !inFile && !errors.Is(err, record.ErrNotCapture)
 }
 
 // output remembers a failed write, so that a full disk or a closed pipe behind

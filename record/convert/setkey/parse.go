@@ -239,7 +239,10 @@ func (p *Parser) addStatement(s *Statement) error {
 	if err := p.saStatement(s); err != nil {
 		return err
 	}
-	return p.algorithms(s)
+	if err := p.algorithms(s); err != nil {
+		return err
+	}
+	return p.extensions(s) // which people put here, too
 }
 
 // ends reads -46n flags and the two ends of an SA, or with ranges what a policy

@@ -81,6 +81,7 @@ var statements = []struct {
 	{"tcp-md5", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", freebsd},
 	{"tcp-md5 of OpenBSD", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", openbsd},
 	{"aead", "add 10.0.0.1 10.0.0.2 esp 0x00000100 -E aes-gcm-16 0x0102030405060708090a0b0c0d0e0f1011121314 ;", "", freebsd},
+	{"lifetimes last", "add 10.0.0.1 10.0.0.2 esp 256 -E null -lh 9 -u 3;", "add 10.0.0.1 10.0.0.2 esp 0x00000100 -u 3 -lh 9 -E null ;", linux},
 	{"update", "update 10.0.0.1 10.0.0.2 esp 0x00000100 -E null ;", "", linux},
 	{"get", "get 10.0.0.1 10.0.0.2 esp 0x00000100 ;", "", linux},
 	{"delete", "delete 2001:db8::1 2001:db8::2 ah 0x00000100 ;", "", linux},

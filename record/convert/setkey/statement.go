@@ -3,8 +3,9 @@
 //
 // The syntax is that of ipsec-tools and NetBSD (src/setkey/parse.y, token.l and
 // libipsec/policy_parse.y of ipsec-tools 0.8.2) with what FreeBSD 14 adds
-// (sbin/setkey/parse.y: -esn, -natt, -natt_mtu, -hwif). Two things are our own: the
-// statement update, and keys that are named instead of written (see Key).
+// (sbin/setkey/parse.y: -esn, -natt, -natt_mtu, -hwif). Three things are our own: the
+// statement update, keys that are named instead of written (see Options.Key), and that
+// the other options of an SA may stand behind its algorithms.
 //
 // A Parser gives one Statement after the other; Statement.Messages makes the
 // messages that setkey would send.
