@@ -32,8 +32,8 @@ func contains(list []uint8, e uint8) bool {
 // extension has 24", else what the errno means for this type of message when only
 // the kernel's state can tell. It returns "" if nothing sensible can be said.
 //
-// What is known of c's dialect counts; where no dialect is named, Linux is meant. For
-// a system without rules it looks at those of RFC 2367 for EINVAL and EMSGSIZE.
+// What is known of c's dialect counts; where no dialect is named, Linux is meant. RFC
+// 2367, which leaves errnos to the systems, is looked at for EINVAL and EMSGSIZE.
 func Explain(c layers.Codec, request []byte, errno uint8) string {
 	if errno == 0 || len(request) == 0 {
 		return ""
@@ -96,7 +96,7 @@ func ExplainReply(c layers.Codec, request, reply []byte) string {
 	return Explain(c, request, m.Errno)
 }
 
-// explainRFC is Explain for systems whose kernels have no rules here.
+// explainRFC is Explain for messages of no system.
 func explainRFC(c layers.Codec, request []byte, errno uint8) string {
 	name := c.Dialect.ErrnoName(errno)
 	problems := rfcKernel.check(c, request, ToKernel)

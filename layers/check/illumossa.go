@@ -65,7 +65,7 @@ func (k *checker) illumosADD() {
 		k.refuse(cAlgMissing, &sa.Header, diagBadAAlg, "an ESP SA with neither encryption nor authentication")
 	}
 	if extra := sa.Flags &^ flags; extra != 0 {
-		k.refuse(cFlags, &sa.Header, diagBadFlags, fmt.Sprintf("flags 0x%08x may not be set", extra))
+		k.refuse(cSAFlags, &sa.Header, diagBadFlags, fmt.Sprintf("flags 0x%08x may not be set", extra))
 	}
 	k.illumosLimits()
 	if sa.Flags&illumosNATTLoc != 0 && !ah {

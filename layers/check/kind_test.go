@@ -37,3 +37,23 @@ func TestKinds(t *testing.T) {
 		}
 	}
 }
+
+// TestObjections holds that an objection has one code, and none is without a kernel
+// that makes it.
+func TestObjections(t *testing.T) {
+	seen := map[string]code{}
+	for id := code(1); id < numCodes; id++ {
+		o := &objections[id]
+		if o.code == "" || seen[o.code] != 0 {
+			t.Errorf("objection %d has the code %q, as has %d", id, o.code, seen[o.code])
+		}
+		seen[o.code] = id
+		used := portRules[id] != nil
+		for _, s := range kernels {
+			used = used || s != nil && s.rule(id) != nil
+		}
+		if !used {
+			t.Errorf("no kernel has a rule %q", o.code)
+		}
+	}
+}

@@ -78,7 +78,6 @@ const (
 	cSATypeUnspec
 	cAlgMissing
 	cAlgUnused
-	cFlags
 	cKeySize
 	cIPCompMode
 	cEncapSAType
@@ -256,7 +255,7 @@ var objections = [numCodes]objection{
 		"sadb_msg_pid is not the pid of the process that sends the message",
 		"set it to getpid()"},
 	cErrnoSet: {"errno-set",
-		"a request has sadb_msg_errno set, which Linux reads in ACQUIRE only",
+		"a request has sadb_msg_errno set",
 		"set it to 0"},
 	cTrailing: {layers.TrailingBytes.Code(),
 		"one to three bytes are left where an extension should begin",
@@ -277,7 +276,7 @@ var objections = [numCodes]objection{
 		"an extension is shorter than its structure; the kernel reads on in what follows",
 		"fill the whole structure and set the length accordingly"},
 	cDuplicate: {"extension-duplicate",
-		"an extension that Linux knows occurs twice",
+		"an extension occurs twice",
 		"send one of each type"},
 	cExtForbidden: {"extension-forbidden",
 		"an extension is not taken in this message",
@@ -423,9 +422,6 @@ var objections = [numCodes]objection{
 	cAlgUnused: {"algorithm-unused",
 		"an AH SA names an encryption",
 		"set sadb_sa_encrypt to 0"},
-	cFlags: {"sa-flags",
-		"flags of the SA that a request may not set",
-		"clear them"},
 	cKeySize: {"key-size",
 		"the algorithm takes no key of this size",
 		"use a key size that REGISTER lists for the algorithm"},
@@ -436,7 +432,7 @@ var objections = [numCodes]objection{
 		"only ESP can be encapsulated",
 		"leave NAT_T_TYPE out"},
 	cEncapType: {"encapsulation-type",
-		"sadb_x_nat_t_type_type is no encapsulation that Linux has",
+		"sadb_x_nat_t_type_type is no encapsulation that the kernel has",
 		"use 2 (ESPINUDP), or leave NAT_T_TYPE out"},
 	cEncapKernel: {"encapsulation-kernel",
 		"not every kernel has this encapsulation: 1 (ESPINUDP_NON_IKE) is gone since 6.12, 7 (ESPINTCP) must be configured",

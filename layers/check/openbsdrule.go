@@ -31,7 +31,7 @@ var openBSDRules = []Rule{
 	{id: cExtType, Errno: eINVAL, ByWrite: true, Source: obsdParse},
 	{id: cExtForbidden, Errno: eINVAL, ByWrite: true, Source: obsdParse + ", sadb_exts_allowed_in"},
 	{id: cRelease, Severity: Warning, May: []uint8{eINVAL}, Source: obsdParse + "; seen on 4.4"},
-	{id: cDuplicate, Errno: eINVAL, ByWrite: true, Text: "an extension occurs twice", Source: obsdParse},
+	{id: cDuplicate, Errno: eINVAL, ByWrite: true, Source: obsdParse},
 	{id: cExtShort, Errno: eINVAL, ByWrite: true, Source: obsdParse},
 	{id: cExtLong, Errno: eINVAL, ByWrite: true, Text: "an extension is longer than what it holds, its padding included", Source: obsdParse},
 	{id: cExtOption, Severity: Note, May: []uint8{eINVAL}, Source: obsdParse + ", NPF; seen on 4.4"},

@@ -486,6 +486,8 @@ func TestRulesTable(t *testing.T) {
 			t.Errorf("rule %+v is not documented", r)
 		case strings.ToLower(r.Code) != r.Code || strings.ContainsAny(r.Code, " _"):
 			t.Errorf("code %q", r.Code)
+		case r.Dialect != layers.Linux && strings.Contains(r.Text+r.Instead, "Linux"):
+			t.Errorf("%v %s speaks of Linux: %s; %s", r.Dialect, r.Code, r.Text, r.Instead)
 		case strings.HasSuffix(r.Text, ".") || strings.HasSuffix(r.Instead, "."):
 			t.Errorf("%s: a sentence ends in a full stop", r.Code)
 		case strings.HasPrefix(r.Code, "rfc-") != (r.Dialect == layers.RFC2367):
