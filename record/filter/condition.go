@@ -31,10 +31,15 @@ func anyOf(slot int, t test) condition {
 	}
 }
 
-// noneOf is true if there are values and the test is true of none of them.
+// noneOf is true if there are values and the test is true of none of them. Of a
+// message in an X_PROMISC wrapper the wrapper's header does not count, but for its
+// type: where the message has an errno, the wrapper has 0.
 func noneOf(slot int, t test) condition {
 	return func(g *gatherer) bool {
 		vs := g.values(slot)
+		if node := g.slots[slot].node; len(vs) > 1 && node.src == fromHeader && node.member != hType {
+			vs = vs[len(vs)-1:]
+		}
 		for i := range vs {
 			if t.match(&vs[i], g.dialect) {
 				return false

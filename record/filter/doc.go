@@ -43,7 +43,8 @@
 //
 // A comparison is true if it is true for any of the values, and false if there is
 // none: what is absent is not zero. x != 1 is true if there is an x and none is 1;
-// !(x == 1) is true also if there is no x. "not in", "not contains" and so on are
+// !(x == 1) is true also if there is no x. Of a wrapper's header != looks at the
+// type only, so that errno != 0 finds what a kernel refused, wrapped or not. "not in", "not contains" and so on are
 // the opposite of the whole, as "!" is. "not" and "!" belong to what stands next to
 // them, so a comparison needs brackets: !(spi == 1).
 //

@@ -177,7 +177,7 @@ func TestWrapped(t *testing.T) {
 			data := append(outer.Data, inner.Data...)
 			r := &record.Record{Number: 1, Codec: c, Data: data, OrigLen: len(data)}
 			check(t, r,
-				[]string{`type == "PROMISC"`, `type == "SADB_X_PROMISC"`, `type == "ADD"`, `satype == "esp"`, `seq == 7 && seq == 8`, `pid == 5`, `pid == 6`, `errno == "ESRCH"`, `spi == 0x99`, `sa.offset == 32`, `has("sa")`},
+				[]string{`type == "PROMISC"`, `type == "SADB_X_PROMISC"`, `type == "ADD"`, `satype == "esp"`, `seq == 7 && seq == 8`, `pid == 5`, `pid == 6`, `errno == "ESRCH"`, `errno != 0`, `errno != 0 && seq != 8 && pid != 6`, `spi == 0x99`, `sa.offset == 32`, `has("sa")`},
 				// The SA type of a wrapper says on or off; 1 is AH on OpenBSD.
 				[]string{`satype == "AH"`, `type != "ADD"`, `type != "PROMISC"`, `type == "GET"`, `spi == 0x98`, `seq != 7`})
 			check(t, outer, []string{`type == "PROMISC"`, `satype == 1`, `satype != 3`}, []string{`satype == "AH"`, `has("msg.satype_name")`, `type == "ADD"`})
