@@ -34,7 +34,7 @@ type Extension interface {
 func (c Codec) Decode(data []byte, p gopacket.PacketBuilder) error {
 	msg := data
 	for depth := 0; ; depth++ {
-		if len(msg) < BaseLen || depth > maxNesting {
+		if len(msg) < BaseLen || depth > MaxNesting {
 			reason := ShortHeader
 			if len(msg) >= BaseLen {
 				reason = TooDeep

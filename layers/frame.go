@@ -39,9 +39,10 @@ func (r Reason) Code() string { return reasons[r].code }
 // String describes the reason.
 func (r Reason) String() string { return reasons[r].text }
 
-// maxNesting bounds X_PROMISC wrappers inside each other. No kernel makes more
+// MaxNesting is how many X_PROMISC wrappers inside each other are decoded; what is
+// deeper is Malformed, for the reason TooDeep. No kernel makes more
 // than two.
-const maxNesting = 8
+const MaxNesting = 8
 
 // Header is what every extension has: struct sadb_ext (RFC 2367 2.2) and where
 // it was found.

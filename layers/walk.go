@@ -190,7 +190,7 @@ func (w *walker) message(msg []byte, off, depth int) {
 		w.v.Malformed(msg, off, ShortHeader)
 		return
 	}
-	if depth > maxNesting {
+	if depth > MaxNesting {
 		w.v.Malformed(msg, off, TooDeep)
 		return
 	}

@@ -118,7 +118,7 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 	m.Codec = r.Codec
 	err := m.DecodeFromBytes(p.data(r), nil)
 	if len(m.Contents) == layers.BaseLen {
-		dst = p.appendMessage(dst, r, m)
+		dst = p.appendMessage(dst, r, m, 0)
 	}
 	if err != nil && (r.OrigLen <= len(r.Data)) {
 		dst = append(p.in(dst, styleProblem), " malformed=\""...)
@@ -167,7 +167,11 @@ func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) [
 		dst = append(dst, " +"...)
 		dst = appendShort(dst, d)
 	}
-	return p.appendWhy(dst, r.Codec, req, r.Data, m.Errno)
+	if m.Inner != nil {
+		req, reply := r.Codec.Unwrap(req), r.Codec.Unwrap(r.Data)
+		return p.appendWhy(dst, r.Codec, req, reply, reply[2]) // sadb_msg_errno
+	}
+	return p.appendWhy(dst, r.Codec, r.Codec.Unwrap(req), r.Data, m.Errno)
 }
 
 func appendErrno(dst []byte, d layers.Dialect, errno uint8) []byte {
@@ -285,7 +289,9 @@ func appendName(dst []byte, name string, v uint64) []byte {
 
 // appendMessage appends what a message says, in the order that tcpdump's users
 // expect: what, who, to whom, then the details.
-func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message) []byte {
+// appendMessage appends what a message says, and the one in it. depth is how many
+// wrappers it is in.
+func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message, depth int) []byte {
 	d := m.Codec.Dialect
 	dst = p.in(dst, styleName)
 	if n := d.EnumName(layers.EnumMsgType, uint64(m.Type)); n != "" {
@@ -400,10 +406,13 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message)
 	}
 	if m.Inner != nil {
 		dst = append(dst, " holds "...)
+		if depth == layers.MaxNesting {
+			return append(dst, layers.TooDeep.String()...)
+		}
 		inner := layers.Message{Base: layers.Base{Codec: m.Codec}}
 		_ = inner.DecodeFromBytes(m.Inner, nil) // its fault is shown in the tree
-		rec := record.Record{OrigLen: len(m.Inner)}
-		dst = p.appendMessage(dst, &rec, &inner)
+		rec := record.Record{OrigLen: r.OrigLen - layers.BaseLen}
+		dst = p.appendMessage(dst, &rec, &inner, depth+1)
 	}
 	for i := range m.Extensions {
 		h := &m.Extensions[i]
