@@ -13,3 +13,11 @@ func SetOutput(w *Writer, path string) error {
 	}
 	return err
 }
+
+// SetSync makes a Writer bring its files to the disk in another way.
+func SetSync(w *Writer, f func(*os.File) error) {
+	w.out.bringToDisk = f
+	if w.keys != nil {
+		w.keys.bringToDisk = f
+	}
+}

@@ -47,6 +47,16 @@ type output struct {
 	file  *os.File // w, if it is a regular file made by us
 	off   int64    // bytes written
 	dirty atomic.Bool
+	named bool // the file system counts the names of the file
+
+	bringToDisk func(*os.File) error // nil is dataSync; for tests
+}
+
+// own says that the file written to is ours.
+func (o *output) own(f *os.File) {
+	o.file = f
+	st, err := f.Stat()
+	o.named = err == nil && links(st) > 0
 }
 
 // write writes a batch with one call. After an error it returns how many bytes of
@@ -79,11 +89,26 @@ func (o *output) sync() error {
 	if o.file == nil || !o.dirty.Swap(false) {
 		return nil
 	}
-	if err := dataSync(o.file); err != nil {
+	sync := dataSync
+	if o.bringToDisk != nil {
+		sync = o.bringToDisk
+	}
+	if err := sync(o.file); err != nil {
 		o.dirty.Store(true)
 		return err
 	}
 	return nil
+}
+
+func (o *output) removed() error {
+	if o.file == nil || !o.named {
+		return nil
+	}
+	st, err := o.file.Stat()
+	if err == nil && links(st) == 0 {
+		err = fmt.Errorf("%s has been removed, what is recorded would be lost", o.file.Name())
+	}
+	return err
 }
 
 func (o *output) close() error {

@@ -5,6 +5,7 @@ package record_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 		writeForEver(os.Args[1])
 	case "write with a limit":
 		writeWithLimit(os.Args[1])
+	case "record for ever":
+		recordForEver(os.Args[1])
 	}
 	os.Exit(m.Run())
 }
@@ -124,6 +127,109 @@ func TestKilled(t *testing.T) {
 		r.Close()
 		if n < last || len(notices) != 0 {
 			t.Errorf("%d records in the capture, %d had been written; notices %q", n, last, notices)
+		}
+	}
+}
+
+// endless is a socket that always has messages.
+type endless struct {
+	t      *testing.B
+	number uint64
+	batch
+}
+
+func (s *endless) Receive() (record.Batch, error) {
+	s.msgs, s.time = s.msgs[:0], t0
+	for range 1 + s.number%40 {
+		s.number++
+		s.msgs = append(s.msgs, made(s.t, s.number).Data)
+	}
+	return &s.batch, nil
+}
+func (s *endless) TryReceive() (record.Batch, error) { return nil, nil }
+func (s *endless) Interrupt()                        {}
+func (s *endless) Queue() (int, int)                 { return 0, 0 }
+
+// recordForEver keeps a ring of five captures. What it prints is how many records
+// have been written.
+func recordForEver(path string) {
+	series, err := record.NewSeries(record.SeriesOptions{Path: path, Naming: record.Stamped, Ring: 5,
+		Writer: record.WriterOptions{Meta: record.Meta{Dialect: layers.Linux, Order: layers.LittleEndian, Keys: record.KeysBeside}}})
+	check(err)
+	w, err := series.Next(t0, false)
+	check(err)
+	r := record.Recorder{Socket: &endless{t: &testing.B{}}, Writer: w, Codec: le, Rotation: &record.Rotation{Next: series.Next, MaxRecords: 53}, SyncEvery: 1e6}
+	r.OnRecord = func(rec *record.Record) error {
+		_, err := fmt.Println(rec.Number)
+		return err
+	}
+	check(r.Run(context.Background()))
+}
+
+// TestKilledWhileRotating: after kill -9 the captures of the ring have every record
+// that had been written since the oldest of them began, with its keys, and all
+// but the last one are whole.
+func TestKilledWhileRotating(t *testing.T) {
+	for round := range 4 {
+		dir := t.TempDir()
+		cmd := helper(t, "record for ever", filepath.Join(dir, "x"))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		last := uint64(0)
+		for lines.Scan() {
+			if n, err := strconv.ParseUint(lines.Text(), 10, 64); err == nil {
+				last = n
+			}
+			if last == uint64(300*(round+1)+17*round) {
+				cmd.Process.Kill()
+			}
+		}
+		cmd.Wait()
+
+		n := uint64(0)
+		names, err := filepath.Glob(filepath.Join(dir, "x_*[0-9]"))
+		if err != nil || len(names) < 4 || len(names) > 5 {
+			t.Fatalf("captures %q, %v", names, err)
+		}
+		for i, name := range names {
+			var notices []string
+			r, err := record.Open(name, record.ReaderOptions{Notice: func(s string) { notices = append(notices, s) }})
+			if errors.Is(err, record.ErrTorn) && i == len(names)-1 {
+				continue // its header is not there yet
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				rec, err := r.Next()
+				if err != nil {
+					if err != io.EOF && !(errors.Is(err, record.ErrTorn) && i == len(names)-1) {
+						t.Errorf("%s: after record %d: %v", name, n, err)
+					}
+					break
+				}
+				if n++; n != rec.Number && n > 1 {
+					t.Fatalf("%s: record %d, want %d", name, rec.Number, n)
+				}
+				n = rec.Number
+				same(t, rec, made(t, n))
+			}
+			if _, ok := r.Statistics(); !ok && i < len(names)-1 {
+				t.Errorf("%s has no statistics", name)
+			}
+			if len(notices) > 0 {
+				t.Errorf("%s: notices %q", name, notices)
+			}
+			r.Close()
+		}
+		if n < last {
+			t.Errorf("the last record is %d, %d had been written", n, last)
 		}
 	}
 }

@@ -210,8 +210,9 @@ func (r *Recorder) drain(ctx context.Context) error {
 	return nil
 }
 
-// Sync waits until what has been recorded so far is on the disk. It may be called
-// at any time from any goroutine.
+// Sync waits until what has been recorded so far is on the disk. It is an error if
+// the capture, or its side file, has been removed meanwhile: what is recorded would
+// be lost. It may be called at any time from any goroutine.
 func (r *Recorder) Sync() error {
 	r.mu.Lock()
 	w := r.Writer
@@ -221,7 +222,10 @@ func (r *Recorder) Sync() error {
 		return err
 	}
 	// Not under the lock: messages come in while a slow disk works.
-	if err = w.Sync(); errors.Is(err, os.ErrClosed) {
+	if err = w.Sync(); err == nil {
+		err = w.removed()
+	}
+	if errors.Is(err, os.ErrClosed) {
 		err = nil // a Rotation has closed it, and Close brings it to the disk
 	}
 	return err
@@ -277,9 +281,9 @@ func (r *Recorder) watch(b Batch) (ends bool) {
 	switch {
 	case begins:
 		r.counts.Suspected++
-		r.notes = append(r.notes, lossBegins)
+		r.note(lossBegins)
 	case ends:
-		r.notes = append(r.notes, lossEnds)
+		r.note(lossEnds)
 	default:
 		return false
 	}
@@ -287,6 +291,16 @@ func (r *Recorder) watch(b Batch) (ends bool) {
 		r.OnLoss(l)
 	}
 	return ends
+}
+
+// note leaves a comment for the next record that is kept. Where a filter keeps
+// none for long, only the last ones matter.
+func (r *Recorder) note(text string) {
+	const most = 8
+	if len(r.notes) == most {
+		r.notes = append(r.notes[:0], r.notes[1:]...)
+	}
+	r.notes = append(r.notes, text)
 }
 
 // Send records a message of our own: do writes it to the socket and returns it,
@@ -403,7 +417,10 @@ func (r *Recorder) Close() error {
 		return nil
 	}
 	r.Writer.SetStatistics(r.statistics(time.Now()))
-	err := r.Writer.Close()
+	err := r.Writer.removed()
+	if cerr := r.Writer.Close(); err == nil {
+		err = cerr
+	}
 	if err == nil && r.Finished != nil {
 		r.Finished(r.Writer)
 	}

@@ -173,7 +173,8 @@ func (r *Recorder) turnDue() bool {
 }
 
 // rotate ends the present capture and begins the next one, or the end of the
-// recording if there are to be no more. The old one is closed in the background.
+// recording if there are to be no more. The old one is brought to the disk and
+// closed in the background.
 func (r *Recorder) rotate(now time.Time, timed bool) error {
 	if err := r.flush(); err != nil {
 		return err
@@ -183,6 +184,12 @@ func (r *Recorder) rotate(now time.Time, timed bool) error {
 	if o := r.Rotation; o.MaxFiles > 0 && t.files >= o.MaxFiles {
 		r.full = true
 		return nil
+	}
+	old := r.Writer
+	old.SetStatistics(r.statistics(now))
+	old.appendEnd()
+	if err := r.flush(); err != nil {
+		return err
 	}
 	next, err := r.Rotation.Next(now, timed)
 	if err == nil {
@@ -194,9 +201,6 @@ func (r *Recorder) rotate(now time.Time, timed bool) error {
 		r.err = fmt.Errorf("beginning the next capture: %w", err)
 		return r.err
 	}
-	old := r.Writer
-	old.SetStatistics(r.statistics(now))
-	old.appendEnd() // so that its size is the last one
 	r.counts.Written += old.Records()
 	r.counts.Bytes += old.Size()
 	r.counts.Files++

@@ -106,7 +106,7 @@ func Create(path string, o WriterOptions) (*Writer, error) {
 		os.Remove(path)
 		return nil, err
 	}
-	w.out.file = f
+	w.out.own(f)
 	return w, nil
 }
 
@@ -155,7 +155,8 @@ func NewWriter(out io.Writer, o WriterOptions) (*Writer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("side file for keys: %w", err)
 		}
-		w.keys = &output{w: f, file: f}
+		w.keys = &output{w: f}
+		w.keys.own(f)
 		w.lines = appendKeysHeader(w.lines, w.opts.Meta.CaptureID)
 	}
 	w.endBlock(false)
@@ -479,6 +480,17 @@ func (w *Writer) Sync() error {
 		}
 	}
 	return w.out.sync()
+}
+
+// removed returns an error if a file made by Create is not in any directory any
+// more. It may be called while another goroutine uses the Writer.
+func (w *Writer) removed() error {
+	if w.keys != nil {
+		if err := w.keys.removed(); err != nil {
+			return err
+		}
+	}
+	return w.out.removed()
 }
 
 // appendEnd appends the statistics, once.

@@ -269,7 +269,7 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 	for _, on := range []struct {
 		do   func()
 		sigs []os.Signal
-	}{{rec.summary, countSignals}, {rec.syncNow, syncSignals}, {func() {}, pipeSignals}} {
+	}{{rec.summary, countSignals}, {rec.syncNow, syncSignals}, {func() {}, writeSignals}} {
 		defer onSignal(on.do, on.sigs)()
 	}
 	if rec.name == "-" || rec.OnRecord != nil {

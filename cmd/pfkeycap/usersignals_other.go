@@ -5,4 +5,4 @@ package main
 import "os"
 
 // There are no such signals here.
-var countSignals, syncSignals, pipeSignals []os.Signal
+var countSignals, syncSignals, writeSignals []os.Signal
