@@ -9,10 +9,11 @@ import (
 // Numbers of Linux that are no layout and no name (include/uapi/linux/pfkeyv2.h,
 // include/uapi/linux/ipsec.h, net/core/sock.c).
 const (
-	maxType    = layers.MIGRATE // SADB_MAX
-	maxSAType  = 9              // SADB_SATYPE_MAX
-	pageSize   = 4096           // the smallest, as on x86 and s390
-	sendBuffer = 212992 - 32    // default SO_SNDBUF on 64-bit systems, less what pfkey_sendmsg keeps back
+	maxType     = layers.MIGRATE       // SADB_MAX
+	maxSAType   = 9                    // SADB_SATYPE_MAX
+	pageSize    = 4096                 // the smallest, as on x86 and s390
+	sendReserve = 32                   // what pfkey_sendmsg keeps back of SO_SNDBUF
+	sendBuffer  = 212992 - sendReserve // with the default on 64-bit systems
 )
 
 // linuxKernel is af_key of Linux 6.1.
@@ -42,7 +43,12 @@ func (k *checker) linux(dir Direction) {
 // linuxHeader is pfkey_sendmsg and pfkey_get_base_msg.
 func (k *checker) linuxHeader() (ok bool) {
 	n := len(k.msg)
-	if n > sendBuffer {
+	if size := k.traits.orNone().SendBuffer; size > 0 {
+		if n > size-sendReserve {
+			k.header(cSendBufferKnown, 0, n, fmt.Sprintf("%d bytes exceed the %d that the socket's send buffer allows", n, size-sendReserve))
+			return false
+		}
+	} else if n > sendBuffer {
 		k.header(cSendBuffer, 0, n, fmt.Sprintf("%d bytes exceed the %d that a socket's default send buffer allows", n, sendBuffer))
 	}
 	if n < layers.BaseLen {
@@ -287,8 +293,21 @@ func (k *checker) linuxPair() {
 	}
 }
 
+// linuxContext is selinux_xfrm_alloc_user.
 func (k *checker) linuxContext() {
-	if x := k.m.SecCtx(); x != nil {
+	x := k.m.SecCtx()
+	if x == nil {
+		return
+	}
+	switch how := k.traits.orNone().Contexts; {
+	case how == ContextsIgnored:
+	case how == ContextsNotKnown:
 		k.extension(cContext, &x.Header, "whether it is accepted depends on the kernel's security module")
+	case x.CtxDOI != 1 || x.CtxAlg != 1:
+		k.extension(cContextRefused, &x.Header, fmt.Sprintf("domain of interpretation %d and algorithm %d are not SELinux's 1 and 1", x.CtxDOI, x.CtxAlg))
+	case x.CtxLen >= pageSize:
+		k.extension(cContextLong, &x.Header, fmt.Sprintf("a context of %d bytes", x.CtxLen))
+	case x.CtxLen == 0:
+		k.extension(cContextRefused, &x.Header, "an empty context")
 	}
 }

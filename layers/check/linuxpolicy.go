@@ -166,13 +166,16 @@ func (k *checker) linuxRequest(x *layers.Policy, r *request) {
 	}
 }
 
-// migration is a pair of requests of MIGRATE.
+// migration is a pair of requests of MIGRATE, a struct xfrm_migrate.
 type migration struct {
-	old      request
-	src, dst netip.Addr
+	request              // the old one, for its place
+	proto, mode    uint8 // as the kernel keeps them: mode 0 is transport
+	src, dst       netip.Addr
+	newSrc, newDst netip.Addr
 }
 
-// linuxMigrate is pfkey_migrate and xfrm_migrate_check.
+// linuxMigrate is pfkey_migrate and xfrm_migrate_check. It leaves the pairs in
+// k.moves.
 func (k *checker) linuxMigrate() {
 	x := k.m.Policy()
 	if x == nil {
@@ -189,24 +192,26 @@ func (k *checker) linuxMigrate() {
 		k.extension(cMigratePairs, &x.Header, "no requests: MIGRATE needs pairs of old and new endpoints")
 		return
 	}
-	var pairs [maxRequests]migration
-	n := 0
-	for ; len(q.list) > 0; n++ {
-		if n == maxRequests {
+	for k.nmoves = 0; len(q.list) > 0; k.nmoves++ {
+		if k.nmoves == maxRequests {
 			k.extension(cMigratePairs, &x.Header, fmt.Sprintf("more than %d pairs of requests", maxRequests))
 			return
 		}
 		var ok bool
-		if pairs[n], ok = k.linuxMigration(x, &q); !ok {
+		if k.moves[k.nmoves], ok = k.linuxMigration(x, &q); !ok {
 			return
 		}
 	}
-	for i := range pairs[:n] {
-		p := &pairs[i]
-		for j := range pairs[:i] {
-			o := &pairs[j]
-			if p.src == o.src && p.dst == o.dst && p.old.proto == o.old.proto && p.old.mode == o.old.mode && p.old.reqid == o.old.reqid {
-				k.badRequest(cMigrateTwice, &p.old, "the same old endpoints as in a pair before")
+	for i := range k.moves[:k.nmoves] {
+		p := &k.moves[i]
+		for j := range k.moves[:i] {
+			o := &k.moves[j]
+			switch {
+			case p.src != o.src || p.dst != o.dst || p.proto != o.proto || p.mode != o.mode || p.reqid != o.reqid:
+			case p.dst.Is6():
+				k.badRequest(cMigrateTwice, &p.request, "the same old endpoints as in a pair before")
+			default:
+				k.badRequest(cMigrateTwice4, &p.request, "the same old endpoints as in a pair before")
 			}
 		}
 	}
@@ -221,36 +226,37 @@ func (k *checker) linuxMigration(x *layers.Policy, q *requests) (m migration, ok
 		k.extension(cMigratePairs, &x.Header, fmt.Sprintf("%d bytes after the last pair of requests", len(q.list)))
 		return m, false
 	}
-	var fresh request
-	if m.old, ok = q.next(); !ok {
-		k.badLength(&m.old, q)
+	if m.request, ok = q.next(); !ok {
+		k.badLength(&m.request, q)
 		return m, false
 	}
-	if m.src, m.dst, ok = k.addressPair(m.old.addrs); !ok {
-		k.badRequest(cRequestAddresses, &m.old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(m.old.addrs)))
+	old := &m.request
+	if m.src, m.dst, ok = k.addressPair(old.addrs); !ok {
+		k.badRequest(cRequestAddresses, old, fmt.Sprintf("its %d bytes are not two addresses of one family", len(old.addrs)))
 		return m, false
 	}
 	if len(q.list) <= q.size {
-		k.badRequest(cMigratePairs, &m.old, "there is no second request with the new endpoints")
+		k.badRequest(cMigratePairs, old, "there is no second request with the new endpoints")
 		return m, false
 	}
-	if fresh, ok = q.next(); !ok {
+	fresh, ok := q.next()
+	if !ok {
 		k.badLength(&fresh, q)
 		return m, false
 	}
-	src, dst, ok := k.addressPair(fresh.addrs)
-	if !ok {
+	if m.newSrc, m.newDst, ok = k.addressPair(fresh.addrs); !ok {
 		k.badRequest(cRequestAddresses, &fresh, fmt.Sprintf("its %d bytes are not two addresses of one family", len(fresh.addrs)))
 		return m, false
 	}
 	switch {
-	case fresh.proto != m.old.proto || fresh.mode != m.old.mode || fresh.reqid != m.old.reqid:
+	case fresh.proto != old.proto || fresh.mode != old.mode || fresh.reqid != old.reqid:
 		k.badRequest(cMigrateMatch, &fresh, "protocol, mode or reqid differ from the request with the old endpoints")
-	case m.old.mode > modeBEET:
-		k.badRequest(cMigrateMatch, &fresh, fmt.Sprintf("mode %d is none of 0 to 3", m.old.mode))
+	case old.mode > modeBEET:
+		k.badRequest(cMigrateMatch, &fresh, fmt.Sprintf("mode %d is none of 0 to 3", old.mode))
 	}
-	if src.IsUnspecified() || dst.IsUnspecified() {
+	if m.newSrc.IsUnspecified() || m.newDst.IsUnspecified() {
 		k.badRequest(cMigrateAny, &fresh, "a new endpoint is the unspecified address")
 	}
+	m.proto, m.mode = uint8(old.proto), max(old.mode, modeTransport)
 	return m, true
 }

@@ -1,9 +1,11 @@
 package check
 
 const (
-	afKey  = "Linux 6.1 net/key/af_key.c "
-	algo   = "Linux 6.1 net/xfrm/xfrm_algo.c"
-	xstate = "Linux 6.1 net/xfrm/xfrm_state.c "
+	afKey   = "Linux 6.1 net/key/af_key.c "
+	algo    = "Linux 6.1 net/xfrm/xfrm_algo.c"
+	xstate  = "Linux 6.1 net/xfrm/xfrm_state.c "
+	xpolicy = "Linux 6.1 net/xfrm/xfrm_policy.c "
+	selinux = "Linux 6.1 security/selinux/xfrm.c selinux_xfrm_alloc_user"
 )
 
 // linuxRules are in the order in which the kernel applies them.
@@ -42,7 +44,7 @@ var linuxRules = []Rule{
 	{id: cSATypeEmpty, Errno: eSRCH, Source: afKey + "pfkey_xfrm_state_lookup"},
 	{id: cAlgRange, Errno: eINVAL, Source: afKey + "pfkey_msg2xfrm_state"},
 	{id: cKeyEmpty, Errno: eINVAL, Source: afKey + "pfkey_msg2xfrm_state"},
-	{id: cContext, Severity: Note, May: []uint8{eINVAL, eACCES, eNOMEM}, Source: "Linux 6.1 security/selinux/xfrm.c selinux_xfrm_alloc_user"},
+	{id: cContext, Severity: Note, May: []uint8{eINVAL, eACCES, eNOMEM}, Source: selinux},
 	{id: cAlgUnknown, Errno: eNOSYS, Source: algo},
 	{id: cAlgAEAD, Errno: eNOSYS, Source: algo + ", aead_list"},
 	{id: cMode, Errno: eINVAL, Source: afKey + "pfkey_mode_to_xfrm"},
@@ -86,9 +88,24 @@ var linuxRules = []Rule{
 	{id: cRequestReqID, Severity: Warning, Source: afKey + "parse_ipsecrequest; IPSEC_MANUAL_REQID_MAX"},
 	{id: cMigratePairs, Errno: eINVAL, Source: afKey + "pfkey_migrate, ipsecrequests_to_migrate"},
 	{id: cMigrateMatch, Errno: eINVAL, Source: afKey + "ipsecrequests_to_migrate"},
-	{id: cMigrateAny, Errno: eINVAL, Source: "Linux 6.1 net/xfrm/xfrm_policy.c xfrm_migrate_check"},
-	{id: cMigrateTwice, Severity: Warning, May: []uint8{eINVAL}, Source: "Linux 6.1 net/xfrm/xfrm_policy.c xfrm_migrate_check"},
+	{id: cMigrateAny, Errno: eINVAL, Source: xpolicy + "xfrm_migrate_check"},
+	{id: cMigrateTwice, Errno: eINVAL, Source: xpolicy + "xfrm_migrate_check"},
+	{id: cMigrateTwice4, Severity: Warning, May: []uint8{eINVAL}, Source: xpolicy + "xfrm_migrate_check"},
 	{id: cKMAddress, Errno: eINVAL, Source: afKey + "pfkey_migrate, parse_sockaddr_pair"},
+	{id: cSendBufferKnown, Errno: eMSGSIZE, ByWrite: true, State: true, Source: afKey + "pfkey_sendmsg"},
+	{id: cContextRefused, Errno: eINVAL, State: true, Source: selinux},
+	{id: cContextLong, Errno: eNOMEM, State: true, Source: selinux},
+	{id: cSPINone, Errno: eNOENT, State: true, Source: xstate + "xfrm_alloc_spi"},
+	{id: cSPIAll, Errno: eNOENT, Source: xstate + "xfrm_alloc_spi"},
+	{id: cSAExists, Errno: eEXIST, State: true, Source: xstate + "xfrm_state_add"},
+	{id: cSAUnknown, Errno: eSRCH, State: true, Source: afKey + "pfkey_get, pfkey_delete; net/xfrm/xfrm_state.c xfrm_state_update"},
+	{id: cSAEncap, Errno: eINVAL, State: true, Source: xstate + "xfrm_state_update"},
+	{id: cRegistered, Errno: eEXIST, State: true, Source: afKey + "pfkey_register"},
+	{id: cDumpEmpty, Errno: eNOENT, State: true, Source: xstate + "xfrm_state_walk; xfrm_policy.c xfrm_policy_walk"},
+	{id: cPolicyExists, Errno: eEXIST, State: true, Source: xpolicy + "xfrm_policy_insert"},
+	{id: cPolicyUnknown, Errno: eNOENT, State: true, Source: xpolicy + "xfrm_policy_bysel_ctx, xfrm_policy_byid, xfrm_migrate_policy_find"},
+	{id: cMigrateNothing, Errno: eNODATA, State: true, Source: xpolicy + "xfrm_migrate"},
+	{id: cMigrateAbsent, Errno: eNOPROTOOPT, State: true, Source: afKey + "pfkey_migrate"},
 	{id: cReplyMissing, Severity: Warning, Source: "Linux 6.1, as seen; " + afKey + "__pfkey_xfrm_state2msg, pfkey_xfrm_policy2msg, pfkey_send_acquire"},
 	{id: cReplyError, Severity: Warning, Source: afKey + "pfkey_error"},
 	{id: cReplyLength, Severity: Warning, Source: afKey + "pfkey_xfrm_policy2msg"},

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
@@ -111,6 +112,8 @@ func (k *checker) linuxGetSPI() {
 		k.extension(cSPIRangeCPI, &x.Header, fmt.Sprintf("0x%08x to 0x%08x, an IPCOMP index has 16 bits", x.Min, x.Max))
 	case x.Min > x.Max:
 		k.extension(cSPIRange, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: the range ends before it begins", x.Min, x.Max))
+	case x.Min == 0 && x.Max == math.MaxUint32:
+		k.extension(cSPIAll, &x.Header, "0x00000000 to 0xffffffff: no SPI is tried in a range of this size")
 	case x.Min < 256 && !ipcomp || x.Max == 0:
 		k.extension(cSPIRangeLow, &x.Header, fmt.Sprintf("0x%08x to 0x%08x: SPIs below 0x00000100 are reserved", x.Min, x.Max))
 	}
@@ -169,18 +172,18 @@ func (k *checker) linuxSA() {
 	}
 	k.linuxContext()
 
-	if sa.Auth != 0 && sa.Auth <= maxAuth && !authAlgs[sa.Auth].known {
+	if sa.Auth != 0 && sa.Auth <= maxAuth && !k.takes((*Traits).auth, sa.Auth, authAlgs[sa.Auth].known) {
 		k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no authentication algorithm %d for PF_KEY", sa.Auth))
 	}
 	switch {
 	case sa.Encrypt == 0 || sa.Encrypt > encMax:
 	case ipcomp:
-		if sa.Encrypt != compDefl {
+		if !k.takes((*Traits).comp, sa.Encrypt, sa.Encrypt == compDefl) {
 			k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no compression algorithm %s", k.number(encEnum, uint64(sa.Encrypt))))
 		}
 	case isAEAD(sa.Encrypt):
 		k.extension(cAlgAEAD, &sa.Header, k.number(encEnum, uint64(sa.Encrypt))+" is a combined-mode cipher, which Linux does not take over PF_KEY")
-	case !ciphers[sa.Encrypt].known:
+	case !k.takes((*Traits).encrypt, sa.Encrypt, ciphers[sa.Encrypt].known):
 		k.extension(cAlgUnknown, &sa.Header, fmt.Sprintf("Linux has no encryption algorithm %d for PF_KEY", sa.Encrypt))
 	}
 	mode := k.linuxSA2Mode()
@@ -205,6 +208,15 @@ func (k *checker) linuxSA() {
 	k.linuxDubious(sa)
 }
 
+// takes reports whether the kernel takes a number: as its traits say, if they do, else
+// as Linux does in general.
+func (k *checker) takes(of func(*Traits) map[uint8]bool, number uint8, general bool) bool {
+	if set := of(k.traits); set != nil {
+		return set[number]
+	}
+	return general
+}
+
 // linuxESP is esp_init_state.
 func (k *checker) linuxESP(sa *layers.SA) {
 	if sa.Encrypt == 0 {
@@ -219,9 +231,10 @@ func (k *checker) linuxESP(sa *layers.SA) {
 	if x == nil {
 		return
 	}
-	switch x.Type {
-	case 2: // UDP_ENCAP_ESPINUDP
-	case 1, 7: // UDP_ENCAP_ESPINUDP_NON_IKE, TCP_ENCAP_ESPINTCP
+	optional := x.Type == 1 || x.Type == 7 // UDP_ENCAP_ESPINUDP_NON_IKE, TCP_ENCAP_ESPINTCP
+	switch {
+	case k.takes((*Traits).encap, x.Type, x.Type == 2): // UDP_ENCAP_ESPINUDP
+	case optional && (*Traits).encap(k.traits) == nil:
 		k.extension(cEncapKernel, &x.Header, fmt.Sprintf("not every kernel has encapsulation type %d", x.Type))
 	default:
 		k.extension(cEncapType, &x.Header, fmt.Sprintf("type %d is no encapsulation that Linux has; 2 is ESP in UDP", x.Type))

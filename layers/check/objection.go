@@ -122,6 +122,7 @@ const (
 	cMigrateMatch
 	cMigrateAny
 	cMigrateTwice
+	cMigrateTwice4
 	cKMAddress
 
 	// The KAME family only.
@@ -161,6 +162,22 @@ const (
 	cRequestRemainder
 	cSAStatEmpty
 	cSAStatLength
+
+	// What hangs on what the kernel has and holds, so that only a Model finds it.
+	cSendBufferKnown
+	cContextRefused
+	cContextLong
+	cSPINone
+	cSPIAll
+	cSAExists
+	cSAUnknown
+	cSAEncap
+	cRegistered
+	cDumpEmpty
+	cPolicyExists
+	cPolicyUnknown
+	cMigrateNothing
+	cMigrateAbsent
 
 	// What comes from the kernel.
 	cReplyMissing
@@ -552,7 +569,10 @@ var objections = [numCodes]objection{
 		"a new endpoint is the unspecified address",
 		"give the address to move to"},
 	cMigrateTwice: {"migrate-twice",
-		"two pairs have the same old endpoints, protocol, mode and reqid; for IPv4 the kernel compares octets it has not set, so it may not notice",
+		"two pairs of IPv6 have the same old endpoints, protocol, mode and reqid",
+		"send each pair once"},
+	cMigrateTwice4: {"migrate-twice-ipv4",
+		"two pairs of IPv4 have the same old endpoints, protocol, mode and reqid; the kernel compares octets it has not set, so it may not notice",
 		"send each pair once"},
 	cKMAddress: {"kmaddress",
 		"KMADDRESS has not two addresses of one family",
@@ -665,6 +685,43 @@ var objections = [numCodes]objection{
 	cSAStatLength: {"sastat-length",
 		"SASTAT has less entries than it says",
 		"set sadb_sastat_list_len to the number of 40-byte entries"},
+	cSendBufferKnown: {"send-buffer-exceeded",
+		"the message is longer than the socket's send buffer allows",
+		"enlarge SO_SNDBUF before sending (SO_SNDBUFFORCE as root)"},
+	cContextRefused: {"context-refused",
+		"the security context is none of SELinux (domain of interpretation 1, algorithm 1), or empty",
+		"leave SEC_CTX out, or give an SELinux context"},
+	cContextLong: {"context-long",
+		"the security context fills a whole page",
+		"give a shorter one"},
+	cSPINone: {"spi-exhausted", noSPI,
+		"give a wider SPIRANGE, or delete SAs"},
+	cSPIAll: {"spirange-all",
+		"the range of all 32-bit numbers has a size that is 0 in 32 bits, so no SPI is tried",
+		"begin at 0x100"},
+	cSAExists: {"sa-exists", haveSA,
+		"use another SPI, or UPDATE"},
+	cSAUnknown: {"sa-unknown", noSuchSA,
+		"look at the SAs with DUMP"},
+	cSAEncap: {"encapsulation-changed",
+		"an UPDATE gives an SA another encapsulation than it has, or takes it away",
+		"repeat NAT_T_TYPE as it was, or add a new SA"},
+	cRegistered: {"registered", registered,
+		"register once, or with a socket of its own"},
+	cDumpEmpty: {"dump-empty",
+		"there is nothing to dump",
+		"take ENOENT for an empty list"},
+	cPolicyExists: {"policy-exists", "a policy with this selector and direction exists already",
+		"use SPDUPDATE"},
+	cPolicyUnknown: {"policy-unknown",
+		"no policy has this selector and direction, or this id",
+		"look at the policies with SPDDUMP"},
+	cMigrateNothing: {"migrate-nothing",
+		"no SA could be moved, or no request of the policy has the old endpoints",
+		"give the endpoints, mode, protocol and reqid of a request of the policy"},
+	cMigrateAbsent: {"migrate-absent",
+		"the kernel is built without CONFIG_NET_KEY_MIGRATE",
+		"use NETLINK_XFRM, or delete and add"},
 	cReplyMissing: {"reply-missing",
 		"an extension is missing that Linux puts into every such message",
 		"check whether the message was changed or comes from another system"},

@@ -80,10 +80,13 @@ type checker struct {
 	m      layers.Message
 	msg    []byte
 	found  []Problem
-	seen   kinds  // every known kind in the message, also if short or broken
-	ask    bool   // it goes to a kernel, whose errno counts
-	sender uint32 // pid of the process that sent the request, 0: not known
-	base   int    // offset of the message in the record, for one inside a wrapper
+	seen   kinds                  // every known kind in the message, also if short or broken
+	ask    bool                   // it goes to a kernel, whose errno counts
+	sender uint32                 // pid of the process that sent the request, 0: not known
+	traits *Traits                // of the kernel, if they are known
+	moves  [maxRequests]migration // the pairs of a Linux MIGRATE
+	nmoves int
+	base   int // offset of the message in the record, for one inside a wrapper
 
 	// While RFC walks the fields.
 	ext     string
@@ -115,7 +118,7 @@ func newChecker(by *kernel, c layers.Codec, msg []byte, dir Direction) *checker 
 func (k *checker) free() []Problem {
 	p := k.found
 	_ = k.m.DecodeFromBytes(nil, nil)
-	k.by, k.msg, k.found, k.seen, k.sender, k.base, k.ext = nil, nil, nil, 0, 0, 0, ""
+	k.by, k.msg, k.found, k.seen, k.sender, k.base, k.ext, k.traits, k.nmoves = nil, nil, nil, 0, 0, 0, "", nil, 0
 	checkers.Put(k)
 	return p
 }

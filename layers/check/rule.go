@@ -14,6 +14,7 @@ type Rule struct {
 	Errno    uint8   // the kernel's answer to a request that breaks the rule, an error number of the dialect; 0: it accepts it
 	ByWrite  bool    // the answer is the errno of write(2)
 	May      []uint8 // answers that some kernels give where Errno is 0
+	State    bool    // it hangs on what a kernel has and holds: only a Model finds it
 	Text     string  // what the rule objects to
 	Instead  string  // what would work
 	Source   string  // where the rule is from

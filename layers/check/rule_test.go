@@ -239,6 +239,8 @@ var linuxCases = []ruleCase{
 	{"spirange", to, with(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(0x200, 0x100))), goodGETSPI},
 	{"spirange-cpi", to, with(newMessage(layers.GETSPI, 9).add(src4(), dst4())),
 		with(newMessage(layers.GETSPI, 9).add(src4(), dst4(), spiRange(0x100, 0xffff)))},
+	{"spirange-all", to, with(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(0, 0xffffffff))),
+		with(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(0x100, 0xffffffff)))},
 	{"spirange-low", to, with(newMessage(layers.GETSPI, 3).add(src4(), dst4(), spiRange(0xff, 0x100))), goodGETSPI},
 	{"register-satype", to, bare(layers.REGISTER, 10), bare(layers.REGISTER, 9)},
 	{"filter-prefix", to, with(newMessage(layers.DUMP, 3).add(filter(32, 129))), with(newMessage(layers.DUMP, 3).add(filter(32, 128)))},
@@ -276,7 +278,11 @@ var linuxCases = []ruleCase{
 		r[1].Sockaddrs = pairOf(c, "192.0.2.1", "0.0.0.0")
 		return r
 	})), goodMigrate},
-	{"migrate-twice", to, migrate(moves(func(_ layers.Codec, r []layers.Request) []layers.Request { return append(r, r...) })), goodMigrate},
+	{"migrate-twice", to, migrate(moves(func(c layers.Codec, _ []layers.Request) []layers.Request {
+		r := []layers.Request{tunnel(c, "2001:db8::1", "2001:db8::2"), tunnel(c, "2001:db8::1", "2001:db8::3")}
+		return append(r, r...)
+	})), goodMigrate},
+	{"migrate-twice-ipv4", to, migrate(moves(func(_ layers.Codec, r []layers.Request) []layers.Request { return append(r, r...) })), goodMigrate},
 	{"kmaddress", to, migrate(moves(nil), func(c layers.Codec) layers.Extension {
 		return &layers.KMAddress{Sockaddrs: pairOf(c, "192.0.2.1", "2001:db8::1")}
 	}), migrate(moves(nil), func(c layers.Codec) layers.Extension {
@@ -394,8 +400,8 @@ func TestRules(t *testing.T) {
 			}
 		}
 	}
-	for key := range rules {
-		if !tried[key] {
+	for key, rule := range rules {
+		if !tried[key] && !rule.State { // TestModel tries those
 			t.Errorf("rule %v is not tried", key)
 		}
 	}

@@ -30,6 +30,10 @@ func (v *Verdict) Allows(errno uint8) bool {
 	return false
 }
 
+// FromState reports whether only what the kernel holds brings the problem about, as a
+// Model knows it: the message itself is sound.
+func (p *Problem) FromState() bool { return p.rule != nil && p.rule.State }
+
 // Predict says what the kernel of a dialect will answer to a message that a process
 // writes. The message is read in c's byte order, with the numbers of by, whatever
 // c's dialect. For RFC2367, which leaves errnos to the systems, and for a dialect
