@@ -26,6 +26,7 @@ var allowed = map[string]string{
 	"record/keysock":               "",
 	"record/trace":                 "record layers",
 	"replay":                       "record/trace record layers",
+	"replay/judge":                 "replay record layers layers/check layers/gen",
 	"replay/kernel":                "replay record/keysock layers",
 	"replay/replaytest":            "replay record/trace record layers",
 	"replay/sandbox":               "",

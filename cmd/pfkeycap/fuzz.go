@@ -11,6 +11,6 @@ func fuzzCommand() *cli.Command {
 		ArgsUsage: "SUBCOMMAND",
 		Description: `Messages come from a seed: the same seed gives the same messages on every machine. Most
 are broken on purpose, each in a way that its comment names.`,
-		Subcommands: []*cli.Command{fuzzGenerateCommand()},
+		Subcommands: []*cli.Command{fuzzGenerateCommand(), fuzzKernelCommand()},
 	}
 }

@@ -46,6 +46,8 @@ type input struct {
 	filter string      // by which its records were chosen when it was recorded
 	salt   record.Salt // of --salt-file; zero if there is none
 	judge  *judge      // whether it is read with the right dialect
+
+	noKeys bool // side files are left alone
 }
 
 func (in *input) Close() error {
@@ -87,7 +89,10 @@ func saltOf(c *cli.Context) (salt record.Salt, err error) {
 
 // openInput opens a file, or standard input for "-", in any form that can be
 // read, and finds out directions and twins.
-func openInput(c *cli.Context, name string) (*input, error) {
+func openInput(c *cli.Context, name string) (*input, error) { return openInputWith(c, name, true) }
+
+// openInputWith is openInput; without keys, side files are left alone.
+func openInputWith(c *cli.Context, name string, keys bool) (*input, error) {
 	over, err := parseOverrides(c)
 	if err != nil {
 		return nil, err
@@ -96,7 +101,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{name: name, file: name != "-", salt: salt}
+	in := &input{name: name, file: name != "-", salt: salt, noKeys: !keys}
 	var stream io.Reader
 	switch {
 	case name == "-":
@@ -164,7 +169,7 @@ func openInput(c *cli.Context, name string) (*input, error) {
 // openCapture opens a capture file together with its side file, or reads a
 // capture from a stream.
 func openCapture(c *cli.Context, name string, br *bufio.Reader, in *input, over overrides) (*record.Reader, error) {
-	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Salt: in.salt, Notice: in.notice(c)}
+	opt := record.ReaderOptions{Dialect: over.dialect, Order: over.order, Salt: in.salt, NoKeys: in.noKeys, Notice: in.notice(c)}
 	if st, err := os.Stat(name); name != "-" && err == nil && st.Mode().IsRegular() {
 		in.Close() // it is opened again, with what lies beside it
 		r, err := record.Open(name, opt)

@@ -175,7 +175,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(), registerCommand(),
 		}, statementCommands(), []*cli.Command{
 			sendCommand(), explainCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
-			targetCommand(), versionCommand(), manCommand(),
+			targetCommand(), serveKernelCommand(), versionCommand(), manCommand(),
 		}),
 	}
 	for _, c := range app.Commands {
