@@ -56,10 +56,19 @@ type bindings struct {
 	list []Binding
 }
 
-// target returns the target's value for one of the recorded kernel's.
+// target returns the target's value for one of the recorded kernel's. One that the
+// recorded kernel does not have either must not be taken for another one that the
+// target has: then the value that was replaced by that stands for it.
 func (b *bindings) target(v boundValue) uint32 {
 	if t, ok := b.to[v]; ok {
 		return t
+	}
+	for range len(b.from) {
+		r, ok := b.from[v]
+		if !ok {
+			break
+		}
+		v.value = r
 	}
 	return v.value
 }
@@ -81,12 +90,34 @@ func (b *bindings) bind(v boundValue, target uint32, record uint64) bool {
 	if r, ok := b.from[back]; ok {
 		return r == v.value
 	}
+	b.rebind(v, target, record)
+	return true
+}
+
+// rebind notes that target stands for v, whatever both were before: the kernels have
+// just chosen them.
+func (b *bindings) rebind(v boundValue, target uint32, record uint64) {
+	back := v
+	back.value = target
+	before, known := b.to[v]
+	if known && before == target || v.value == target && len(b.to) == 0 {
+		return
+	}
+	if known {
+		old := v
+		old.value = before
+		delete(b.from, old)
+	}
+	if r, ok := b.from[back]; ok {
+		old := v
+		old.value = r
+		delete(b.to, old)
+	}
 	if b.to == nil {
 		b.to, b.from = map[boundValue]uint32{}, map[boundValue]uint32{}
 	}
 	b.to[v], b.from[back] = target, v.value
-	if v.value != target {
+	if v.value != target || known {
 		b.list = append(b.list, Binding{bindingNames[v.kind], v.value, target, record})
 	}
-	return true
 }

@@ -109,7 +109,6 @@ type comparer struct {
 	out  []Difference
 
 	bound *bindings // or nil
-	learn bool      // a kernel-chosen SPI may be bound
 	rec   uint64
 
 	used  []bool
@@ -468,8 +467,8 @@ func (m *comparer) judge(d *Difference, x, y *cell) {
 		t := uint32(y.v.Uint)
 		switch {
 		case m.bound.holds(v, t):
-		case rule.bound == bindSPI && !m.learn:
-			return
+		case rule.bound == bindSPI:
+			return // GETSPI binds it, nothing else does
 		case rule.bound == bindReqID && (x.v.Uint <= maxManualReqID || y.v.Uint <= maxManualReqID):
 			return
 		case !m.bound.bind(v, t, m.rec):

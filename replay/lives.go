@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -54,6 +55,7 @@ type policyID struct {
 	dir, proto       uint8
 	src, dst         netip.Prefix
 	srcPort, dstPort uint16
+	ctx              string // security context
 }
 
 // life is what is known of an SA or policy.
@@ -62,6 +64,8 @@ type life struct {
 	target   bool      // the target will have it
 	same     bool      // and it is made of the same messages
 	larval   bool      // it has only been promised
+	maybe    bool      // or is not there at all, but then in neither kernel
+	stale    bool      // that of the target is an older one
 	count    int       // of larval SAs with SPI 0, how many there are
 	why      string    // what made the two kernels part
 	vague    string    // why not all that a kernel tells of it can be expected, or ""
@@ -153,9 +157,11 @@ const beforeRecording = "it was there before the recording began: no message of 
 
 // The errno of these is the same on all systems.
 const (
+	errnoENOENT = 2
 	errnoESRCH  = 3
 	errnoEBUSY  = 16
 	errnoEEXIST = 17
+	errnoEINVAL = 22
 )
 
 // numbersLikeKAME reports whether a dialect numbers messages about policies as
@@ -211,15 +217,24 @@ func policyIDOf(m *layers.Message) (id policyID, ok bool) {
 	if p == nil || src == nil || dst == nil {
 		return id, false
 	}
-	return policyID{p.Dir, src.Proto, prefixOf(src), prefixOf(dst), src.Port(), dst.Port()}, true
+	// Linux takes the protocol from the destination; the others want both to be the
+	// same. 255 is any, and Linux takes 0 for that too.
+	proto := dst.Proto
+	if proto == 255 {
+		proto = 0
+	}
+	id = policyID{dir: p.Dir, proto: proto, src: prefixOf(src), dst: prefixOf(dst), srcPort: src.Port(), dstPort: dst.Port()}
+	if c := m.SecCtx(); c != nil {
+		// Linux ends what it tells with a NUL, whether or not it was told one.
+		id.ctx = fmt.Sprintf("%d %d %s", c.CtxAlg, c.CtxDOI, bytes.TrimRight(c.Context[:min(int(c.CtxLen), len(c.Context))], "\x00"))
+	}
+	return id, true
 }
 
+// prefixOf is the address of a selector with the length of its prefix. The bits
+// behind that count: kernels compare selectors octet by octet.
 func prefixOf(a *layers.Address) netip.Prefix {
-	p, err := a.Addr().Prefix(int(a.PrefixLen))
-	if err != nil {
-		return netip.PrefixFrom(a.Addr(), int(a.PrefixLen))
-	}
-	return p
+	return netip.PrefixFrom(a.Addr(), int(a.PrefixLen))
 }
 
 // heard is one message of the recording.
@@ -240,9 +255,11 @@ func (l *lives) decode(h *heard) *layers.Message {
 // forecast says what cannot be expected of the target in one exchange.
 type forecast struct {
 	hangs    string          // why nothing can, or ""
+	unsure   string          // why what is different may not be the target's doing, or ""
 	sas      map[saID]string // of a dump: why one entry cannot
 	policies map[policyID]string
 	destroys bool // the request removes what the replay has not made
+	fresh    bool // both kernels choose anew what the answer names
 }
 
 // exchange takes note of a request and its recorded answers, and says what can be
@@ -264,17 +281,18 @@ func (l *lives) exchange(req *heard, answers []heard) (f forecast) {
 	case isDump(d, typ):
 		return l.dump(req, answers)
 	case typ == layers.FLUSH:
-		f.hangs = flush(l.sas, req.time, len(answers), done, func(id saID) bool { return satype == 0 || id.satype == satype })
+		f.hangs, f.unsure = flush(l.sas, req.time, len(answers), done, func(id saID) bool { return satype == 0 || id.satype == satype })
 	case isFlush(d, typ):
-		f.hangs = flush(l.policies, req.time, len(answers), done, func(policyID) bool { return true })
+		f.hangs, f.unsure = flush(l.policies, req.time, len(answers), done, func(policyID) bool { return true })
 	case isPolicyType(d, typ):
-		f.hangs = l.policy(req, answers, done)
+		f.hangs, f.fresh = l.policy(req, answers, done, errno)
 	case typ == layers.MIGRATE && d == layers.Linux:
 		f.hangs = l.migrate(l.decode(req), req.time, done)
 	case typ == layers.GETSPI:
 		if len(answers) > 0 {
 			f.hangs = l.getspi(req, &answers[0], seq)
 		}
+		f.fresh = true
 	default:
 		f.hangs = l.sa(req, answers, done, errno)
 	}
@@ -314,9 +332,13 @@ func (l *lives) destroys(req *heard) bool {
 // getspi takes note of the answer to a GETSPI.
 func (l *lives) getspi(req, answer *heard, seq uint32) string {
 	m := l.decode(answer)
-	if m.Errno != 0 {
-		// Linux makes the larval SA first, and leaves it with SPI 0.
-		l.addLarval(larvalOf(l.decode(req)), &life{recorded: true, target: true, same: true})
+	if errno := m.Errno; errno != 0 {
+		// Linux makes the larval SA before it looks at the range, and leaves it with
+		// SPI 0 if it can find no SPI (pfkey_getspi in net/key/af_key.c).
+		m = l.decode(req)
+		if sure := errno == errnoENOENT; sure || errno == errnoEINVAL && mayBeLarval(m) {
+			l.addLarval(larvalOf(m), &life{recorded: true, target: true, same: true, maybe: !sure})
+		}
 		return ""
 	}
 	id, ok := saIDOf(m)
@@ -329,11 +351,35 @@ func (l *lives) getspi(req, answer *heard, seq uint32) string {
 	if a, ok := l.acquires[seq]; ok && seq != 0 && a.dst == id.dst {
 		why = fmt.Sprintf("it answers the kernel's ACQUIRE #%d", a.record)
 	}
-	l.dropLarval(larvalOf(m))
-	x := &life{recorded: true, target: true, larval: true, same: why == "", why: why, made: l.born(req)}
+	l.useLarval(larvalOf(m))
+	old := l.sas[id].at(req.time)
+	x := &life{recorded: true, target: true, larval: true, made: l.born(req)}
 	x.clocks(m)
+	if old != nil && old.target {
+		// The target still has one with this SPI. It gives another, if it may.
+		x.vague = orElse(old.why, beforeRecording)
+		if r := l.decode(req).SPIRange(); r != nil && r.Min == r.Max {
+			why, x.stale = orElse(why, x.vague), true
+			l.addLarval(larvalOf(m), &life{target: true, maybe: true, why: why}) // if it gives none
+		}
+	}
+	x.same, x.why = why == "", why
 	l.sas[id] = x
 	return why
+}
+
+// mayBeLarval reports whether a GETSPI that was refused may have got as far as to
+// make a larval SA.
+func mayBeLarval(m *layers.Message) bool {
+	src, dst := m.AddressSrc(), m.AddressDst()
+	if m.Rest != nil || src == nil || dst == nil || !src.Addr().IsValid() || src.Addr().Is4() != dst.Addr().Is4() {
+		return false
+	}
+	switch m.SAType {
+	case layers.SATypeUnspec, layers.SATypeAH, layers.SATypeESP, layers.SATypeIPComp:
+		return true
+	}
+	return false
 }
 
 // addLarval takes note of one more larval SA with SPI 0.
@@ -348,12 +394,20 @@ func (l *lives) addLarval(id saID, x *life) {
 	l.sas[id] = x
 }
 
-// dropLarval takes note that one of them became another SA, or is gone.
+// dropLarval takes note that one of them is gone.
 func (l *lives) dropLarval(id saID) {
 	if x := l.sas[id]; x != nil {
 		if x.count--; x.count <= 0 {
 			delete(l.sas, id)
 		}
+	}
+}
+
+// useLarval takes note that one of them may have become another SA: it does if it
+// has the same mode and request id too (net/xfrm/xfrm_state.c, __find_acq_core).
+func (l *lives) useLarval(id saID) {
+	if x := l.sas[id]; x != nil {
+		x.maybe = true
 	}
 }
 
@@ -394,7 +448,7 @@ func (l *lives) sa(req *heard, answers []heard, done bool, errno uint8) string {
 			x.recorded, x.target, x.larval, x.made = true, true, false, l.born(req)
 			x.clocks(l.decode(outcome(req, answers)))
 			x.vague, why = vague, orElse(why, vague)
-			l.dropLarval(larval)
+			l.useLarval(larval)
 		case x == nil && errno == errnoEEXIST:
 			why = before()
 			l.sas[id].target = true
@@ -407,7 +461,7 @@ func (l *lives) sa(req *heard, answers []heard, done bool, errno uint8) string {
 			why = before()
 		case x != nil && done:
 			before := x.vague // Linux keeps a dying SA dying
-			if x.larval && x.recorded && x.target {
+			if x.larval && x.recorded && x.target && !x.stale {
 				// What was promised is made of this message now.
 				x.same, why, before, x.made = true, "", "", l.born(req)
 			}
@@ -420,7 +474,9 @@ func (l *lives) sa(req *heard, answers []heard, done bool, errno uint8) string {
 		if proof && x == nil {
 			why = beforeRecording
 		}
-		delete(l.sas, id)
+		if ends(done, errno) && id.spi != 0 { // larval SAs with SPI 0 cannot be found
+			delete(l.sas, id)
+		}
 	case layers.GET:
 		if x != nil && x.softUse && !l.watched && proof && l.dying(&answers[0]) {
 			x.vague = "it had a limit on its use, and the capture does not show the use"
@@ -442,6 +498,12 @@ func orElse(a, b string) string {
 	return b
 }
 
+// ends reports whether a deletion, with what came of it in the recorded kernel, is
+// the end of it in both: it was done, or there was nothing to delete.
+func ends(done bool, errno uint8) bool {
+	return done || errno == errnoESRCH || errno == errnoENOENT
+}
+
 // leaks says why even the last that a kernel tells of it cannot be expected.
 func (x *life) leaks() string {
 	if x != nil && x.vague == unsetPorts {
@@ -460,28 +522,46 @@ func (l *lives) dying(h *heard) bool {
 
 // flush takes note of a FLUSH or SPDFLUSH, which is answered with one message, and
 // with another one if something was there.
-func flush[K comparable](all map[K]*life, now time.Time, answers int, done bool, in func(K) bool) string {
-	why, recorded, target := "", false, false
+func flush[K comparable](all map[K]*life, now time.Time, answers int, done bool, in func(K) bool) (hangs, unsure string) {
+	if !done {
+		return "", ""
+	}
+	var why string
+	both, maybe, recorded, target := false, false, false, false // what is there
 	for id, x := range all {
 		if !in(id) {
 			continue
 		}
 		x.at(now)
-		recorded, target = recorded || x.recorded, target || x.target
-		if h := x.hangs(); h != "" && (why == "" || h < why) {
+		h := x.hangs()
+		switch {
+		case h == "" && x.maybe:
+			maybe = maybe || x.recorded
+		case h == "":
+			both = both || x.recorded
+		case x.recorded && x.target:
+			both = true
+		default:
+			recorded = recorded || x.recorded
+			target = target || x.target && !x.maybe
+		}
+		if h != "" && (why == "" || h < why) {
 			why = h
 		}
-		if done {
-			delete(all, id)
-		}
+		delete(all, id)
 	}
+	removed := answers > 1
 	switch {
-	case answers > 1 && !recorded && !target:
-		return "what it removed was there before the recording began"
-	case recorded != target:
-		return why
+	case both:
+		return "", ""
+	case removed && !recorded && !maybe && !target:
+		return "what it removed was there before the recording began", ""
+	case removed && target:
+		return "", ""
+	case maybe && !recorded && !target:
+		return "", "whether a GETSPI that was refused left an SA for it to remove is not known"
 	}
-	return ""
+	return why, ""
 }
 
 // dump takes note of what a DUMP or SPDDUMP shows.
@@ -533,8 +613,8 @@ func (l *lives) dump(req *heard, answers []heard) forecast {
 	return f
 }
 
-// policy takes note of a request about one policy.
-func (l *lives) policy(req *heard, answers []heard, done bool) string {
+// policy takes note of a request about one policy. fresh says that it makes one.
+func (l *lives) policy(req *heard, answers []heard, done bool, errno uint8) (why string, fresh bool) {
 	m := l.decode(req)
 	typ := m.Type
 	id, ok := policyIDOf(m)
@@ -545,15 +625,15 @@ func (l *lives) policy(req *heard, answers []heard, done bool) string {
 	if proof {
 		a := l.decode(&answers[0])
 		if id, ok = policyIDOf(a); !ok {
-			return ""
+			return "", true
 		}
 		l.byIndex[a.Policy().ID] = id
 	}
 	if !ok {
-		return ""
+		return "", true
 	}
 	x := l.policies[id].at(req.time)
-	why := x.hangs()
+	why = x.hangs()
 	before := func() string {
 		l.policies[id] = &life{recorded: true, why: beforeRecording}
 		return beforeRecording
@@ -562,6 +642,7 @@ func (l *lives) policy(req *heard, answers []heard, done bool) string {
 	case layers.SPDADD, layers.SPDSETIDX:
 		switch {
 		case done:
+			fresh = true
 			if x == nil {
 				x = &life{same: true}
 				l.policies[id] = x
@@ -577,6 +658,7 @@ func (l *lives) policy(req *heard, answers []heard, done bool) string {
 			x.target = true
 		}
 	case layers.SPDUPDATE: // makes it if need be, and the same everywhere
+		fresh = x == nil || why != "" || x.gone()
 		why = ""
 		if done {
 			x = &life{recorded: true, target: true, same: true, made: req.time}
@@ -587,13 +669,21 @@ func (l *lives) policy(req *heard, answers []heard, done bool) string {
 		if proof && x == nil {
 			why = beforeRecording
 		}
-		delete(l.policies, id)
+		switch {
+		case !ends(done, errno):
+		case !done && why != "" && typ == layers.SPDDELETE2:
+			// That the recorded kernel did not know the id says nothing of what the target
+			// makes of it.
+			x.maybe = true
+		default:
+			delete(l.policies, id)
+		}
 	case layers.SPDGET:
 		if proof && x == nil {
 			why = before()
 		}
 	}
-	return why
+	return why, fresh
 }
 
 // migrate takes note of a MIGRATE, which gives a policy and its SAs other ends.
@@ -603,8 +693,18 @@ func (l *lives) migrate(m *layers.Message, now time.Time, done bool) string {
 	if !ok {
 		return ""
 	}
-	x := l.policies[id].at(now)
-	why := x.hangs()
+	// It is found whatever its security context is (net/xfrm/xfrm_policy.c,
+	// xfrm_migrate_policy_find).
+	var x *life
+	why := ""
+	for other, y := range l.policies {
+		if other.ctx = id.ctx; other == id {
+			x = y.at(now)
+			if h := x.hangs(); h != "" && (why == "" || h < why) {
+				why = h
+			}
+		}
+	}
 	if !done {
 		return why
 	}
@@ -621,9 +721,13 @@ func (l *lives) migrate(m *layers.Message, now time.Time, done bool) string {
 		}
 		for id, x := range l.sas {
 			if id.dst == from.Addr {
-				delete(l.sas, id)
+				// Whether it is moved hangs on its mode and request id too.
+				x.maybe = true
+				moved := *x
 				id.dst = to.Addr
-				l.sas[id] = x
+				if l.sas[id] == nil {
+					l.sas[id] = &moved
+				}
 			}
 		}
 	}

@@ -142,6 +142,9 @@ func (r *runner) judge(s *Step, e *Exchange, a Answer, own [][]byte) {
 	default:
 		r.judgeSeries(s, e, own)
 	}
+	if e.Verdict == Different && hangs == "" {
+		hangs = s.forecast.unsure
+	}
 	if hangs != "" {
 		e.Verdict, e.Reason = NotReproducible, hangs
 		for i := range e.Differences {
@@ -225,8 +228,11 @@ func (r *runner) pair(s *Step, e *Exchange, a *answer, got []byte) {
 		e.unknown(a.number, err.Error())
 		return
 	}
-	r.cmp.learn, r.cmp.rec = s.typ == layers.GETSPI, a.number
+	r.cmp.rec = a.number
 	before := len(r.bound.list)
+	if s.forecast.fresh {
+		r.bindFresh(want, got, a.number)
+	}
 	list := r.cmp.compare(r.codec, want, got, &r.bound)
 	if e.Differences == nil && len(list) > 0 {
 		e.Differences = make([]Difference, 0, len(list))
@@ -236,6 +242,36 @@ func (r *runner) pair(s *Step, e *Exchange, a *answer, got []byte) {
 		e.differ(d)
 	}
 	e.Bindings = append(e.Bindings, r.bound.list[before:]...)
+}
+
+// bindFresh binds what both kernels have chosen in the answers to one request: the
+// SPI of a GETSPI, the id of a new policy and the ids of its requests.
+func (r *runner) bindFresh(want, got []byte, record uint64) {
+	r.request.Codec = r.codec // it is decoded anew for each answer
+	_ = r.request.DecodeFromBytes(want, nil)
+	recorded, target := &r.request, r.decode(got)
+	if recorded.Errno != 0 || target.Errno != 0 {
+		return
+	}
+	if recorded.Type == layers.GETSPI {
+		x, y := recorded.SA(), target.SA()
+		id, ok := saIDOf(recorded)
+		if ok && x != nil && y != nil {
+			r.bound.rebind(boundValue{kind: bindSPI, satype: id.satype, dst: id.dst, value: x.SPI}, y.SPI, record)
+		}
+		return
+	}
+	x, y := recorded.Policy(), target.Policy()
+	if x == nil || y == nil {
+		return
+	}
+	r.bound.rebind(boundValue{kind: bindPolicyID, value: x.ID}, y.ID, record)
+	list, others := x.Requests(), y.Requests()
+	for i := range min(len(list), len(others)) {
+		if a, b := list[i].ReqID, others[i].ReqID; a > maxManualReqID && b > maxManualReqID {
+			r.bound.rebind(boundValue{kind: bindReqID, value: a}, b, record)
+		}
+	}
 }
 
 // entryID is what one entry of a dump is known by, in the target's values.

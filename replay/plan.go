@@ -421,12 +421,16 @@ func (p *planner) socket(s *Step, it *item, pid uint32, typ, satype uint8) {
 	registers := typ == layers.REGISTER && satype != 0 && len(it.replies) > 0
 	if registers {
 		errno := p.lives.decode(&it.replies[0].heard).Errno
-		registers = errno == 0
+		registers = errno == 0 || errno == errnoEEXIST
 		fits := func(i int) bool { return p.plan.Sockets[i].registered[satype] == (errno == errnoEEXIST) }
-		if k := slices.IndexFunc(list, fits); k >= 0 {
+		k := slices.IndexFunc(list, fits)
+		switch {
+		case k >= 0:
 			choice = list[k]
-		} else if registers {
+		case errno == 0:
 			choice = -1
+		case errno == errnoEEXIST && s.Reason == "":
+			s.Reason = "it tells that the socket was registered before, which the capture does not show"
 		}
 	}
 	if choice < 0 {

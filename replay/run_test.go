@@ -284,6 +284,85 @@ func TestRun(t *testing.T) {
 			want: [6]int{5, 5, 1, 0, 5, 0},
 		},
 		{
+			name: "an id that the recorded kernel does not have is none of the target's",
+			talk: func(s *said) {
+				s.ask(spd(layers.SPDADD, 1, 0, 7, false), spd(layers.SPDADD, 1, 80, 7, true))
+				s.ask(byID(layers.SPDGET, 2, 16), header(layers.SPDGET, 2, 2))
+			},
+			steps: []replaytest.Step{{Answers: answers(spd(layers.SPDADD, 1, 16, 7, true))},
+				{Want: byID(layers.SPDGET, 2, 80), Answers: answers(header(layers.SPDGET, 2, 2))}},
+			want:  [6]int{2, 2, 1, 1, 0, 0},
+			lines: []string{"binding: #1 policy-id 80 is 16 on the target (#2)"},
+		},
+		{
+			name: "an id is bound anew with each policy",
+			talk: func(s *said) {
+				for seq := uint32(1); seq < 6; seq += 2 {
+					s.ask(spd(layers.SPDADD, seq, 0, 7, false), spd(layers.SPDADD, seq, 8*seq, 7, true))
+					s.ask(spd(layers.SPDDELETE, seq+1, 0, 7, false), spd(layers.SPDDELETE, seq+1, 8*seq, 7, true))
+				}
+			},
+			steps: []replaytest.Step{ // this kernel gives them out again
+				{Answers: answers(spd(layers.SPDADD, 1, 24, 7, true))}, {Answers: answers(spd(layers.SPDDELETE, 2, 24, 7, true))},
+				{Answers: answers(spd(layers.SPDADD, 3, 24, 7, true))}, {Answers: answers(spd(layers.SPDDELETE, 4, 24, 7, true))},
+				{Answers: answers(spd(layers.SPDADD, 5, 24, 7, true))}, {Answers: answers(spd(layers.SPDDELETE, 6, 32, 7, true))},
+			},
+			want:  [6]int{6, 6, 2, 3, 0, 1},
+			lines: []string{"different: #11 SPDDELETE", "policy.id recorded 40, target 32"},
+		},
+		{
+			name: "an SPI is bound anew with each GETSPI",
+			talk: func(s *said) {
+				for seq := uint32(1); seq < 4; seq += 2 {
+					s.ask(getspi(seq, spi1, spi2), state(layers.GETSPI, seq, spi1, 100))
+					s.ask(request(layers.DELETE, seq+1, spi1), state(layers.DELETE, seq+1, spi1, 100))
+				}
+			},
+			steps: []replaytest.Step{
+				{Answers: answers(header(layers.GETSPI, 1, 2))}, {Answers: answers(state(layers.GETSPI, 1, spi1+1, 100))},
+				{Want: request(layers.DELETE, 2, spi1+1), Answers: answers(state(layers.DELETE, 2, spi1+1, 100))},
+				{Answers: answers(header(layers.GETSPI, 3, 2))}, {Answers: answers(state(layers.GETSPI, 3, spi1+2, 100))},
+				{Want: request(layers.DELETE, 4, spi1+2), Answers: answers(state(layers.DELETE, 4, spi1+2, 100))},
+			},
+			want:  [6]int{4, 4, 0, 4, 0, 0},
+			lines: []string{"spi 0x00001001 is 0x00001002 on the target (#2)", "spi 0x00001001 is 0x00001003 on the target (#6)"},
+		},
+		{
+			name: "registered before",
+			talk: func(s *said) {
+				s.ask(header(layers.REGISTER, 1, 0), header(layers.REGISTER, 1, 17))
+				s.ask(header(layers.REGISTER, 2, 0), header(layers.REGISTER, 2, 17))
+			},
+			steps: []replaytest.Step{{Answers: answers(header(layers.REGISTER, 1, 0))}, {Answers: answers(header(layers.REGISTER, 2, 17))}},
+			want:  [6]int{2, 2, 1, 0, 1, 0},
+			lines: []string{"it tells that the socket was registered before, which the capture does not show"},
+		},
+		{
+			name: "a policy has its host bits and its protocol",
+			talk: func(s *said) {
+				other := spd(layers.SPDADD, 1, 8, 7, true)
+				other[27] ^= 1 // the last octet of the source
+				s.foreign(other)
+				s.ask(spd(layers.SPDADD, 2, 0, 7, false), spd(layers.SPDADD, 2, 16, 7, true))
+				s.ask(spd(layers.SPDDELETE, 3, 0, 7, false), spd(layers.SPDDELETE, 3, 16, 7, true))
+			},
+			steps: []replaytest.Step{{Answers: answers(spd(layers.SPDADD, 2, 16, 7, true))}, {Answers: answers(spd(layers.SPDDELETE, 3, 16, 7, true))}},
+			want:  [6]int{2, 2, 2, 0, 1, 0},
+		},
+		{
+			name: "a refused GETSPI may leave an SA",
+			talk: func(s *said) {
+				s.ask(getspi(1, 9, 8), header(layers.GETSPI, 1, 22))
+				s.ask(header(layers.FLUSH, 2, 0), header(layers.FLUSH, 2, 0), header(layers.FLUSH, 2, 0))
+				s.ask(getspi(3, 8, 9), header(layers.GETSPI, 3, 2)) // this one does
+				s.ask(header(layers.FLUSH, 4, 0), header(layers.FLUSH, 4, 0), header(layers.FLUSH, 4, 0))
+			},
+			steps: []replaytest.Step{{Answers: answers(header(layers.GETSPI, 1, 22))}, {Answers: answers(header(layers.FLUSH, 2, 0))},
+				{Answers: answers(header(layers.GETSPI, 3, 2))}, {Answers: answers(header(layers.FLUSH, 4, 0))}},
+			want:  [6]int{4, 4, 2, 0, 1, 1},
+			lines: []string{"not-reproducible: #3 FLUSH", "whether a GETSPI that was refused left an SA", "different: #8 FLUSH"},
+		},
+		{
 			name: "a missing DELETE is noticed",
 			talk: func(s *said) {
 				s.ask(add, added)

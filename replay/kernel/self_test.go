@@ -1,0 +1,210 @@
+package kernel_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/gen"
+	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/keysock"
+	"github.com/pfkeycap/pfkeycap/record/trace"
+	"github.com/pfkeycap/pfkeycap/replay"
+	"github.com/pfkeycap/pfkeycap/replay/kernel"
+	"github.com/pfkeycap/pfkeycap/replay/sandbox/sandboxtest"
+)
+
+// talk lets several processes talk to a kernel in turns, and returns what
+// a promiscuous listener hears, and what each process says and hears.
+func talk(t *testing.T, batch *keysock.Batch, seed uint64, processes, messages int, o gen.Options) (heard []*record.Record, own [][]*record.Record) {
+	t.Helper()
+	ns, err := keysock.NewNetNS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	var open []*keysock.Conn
+	defer func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}()
+	socket := func() *keysock.Conn {
+		c, err := keysock.Open(keysock.Options{NetNS: ns, ReceiveBuffer: 4 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, c)
+		return c
+	}
+	codec := layers.Codec{Dialect: layers.Linux, Order: layers.NativeEndian}
+	read := func(c *keysock.Conn, list []*record.Record) []*record.Record {
+		for {
+			n, err := c.TryReadBatch(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				b := bytes.Clone(batch.Message(i))
+				list = append(list, &record.Record{Number: uint64(len(list) + 1), Time: time.Now(), Dir: record.Unknown, Codec: codec, Data: b, OrigLen: len(b)})
+			}
+			if n < keysock.DefaultBatch {
+				return list
+			}
+		}
+	}
+	listener := socket()
+	if _, err := listener.Promiscuous(true, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	heard = read(listener, heard)[:0]
+	var socks []*keysock.Conn
+	var gens []*gen.Generator
+	for i := range processes {
+		o.PID = uint32(1000 + i)
+		socks = append(socks, socket())
+		gens = append(gens, gen.New(codec, seed*100+uint64(i), o))
+	}
+	own = make([][]*record.Record, processes)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for range messages {
+		i := rng.IntN(processes)
+		msg, info := gens[i].Next(nil)
+		if len(msg) < layers.BaseLen {
+			continue
+		}
+		switch msg[1] {
+		case layers.PROMISC:
+			continue // a promiscuous process hears what others say
+		case layers.FLUSH, layers.SPDFLUSH:
+			if len(info.Mutations) > 0 {
+				continue // whose is which of equal messages then cannot be told
+			}
+		}
+		if _, err := socks[i].Write(msg); err != nil {
+			continue // nobody hears of it
+		}
+		heard = read(listener, heard)
+		own[i] = append(own[i], &record.Record{Number: uint64(len(own[i]) + 1), Time: time.Now(), Dir: record.ToKernel, Codec: codec, Data: msg, OrigLen: len(msg)})
+		for k := range socks {
+			before := len(own[k])
+			own[k] = read(socks[k], own[k])
+			for _, r := range own[k][before:] {
+				r.Dir = record.FromKernel
+			}
+		}
+	}
+	return heard, own
+}
+
+// What one kernel did, the same kernel does again: nothing is different, whatever
+// processes say to it, and of what a promiscuous listener heard nothing is excused
+// either.
+func TestKernelEqualsItself(t *testing.T) {
+	sandboxtest.Run(t, func(t *testing.T) {
+		seeds, first := 2, uint64(1)
+		if n, err := strconv.Atoi(os.Getenv("PFKEYCAP_SEEDS")); err == nil {
+			seeds = n
+		}
+		if n, err := strconv.Atoi(os.Getenv("PFKEYCAP_SEED")); err == nil {
+			first = uint64(n)
+		}
+		batch := keysock.NewBatch(0)
+		reasons := map[string]int{}
+		verdicts := [4]int{}
+		for seed := first; seed < first+uint64(seeds); seed++ {
+			for _, o := range []gen.Options{{Requests: true, Valid: true}, {Requests: true, Mutants: 1}, {Requests: true, Mutants: 3}} {
+				heard, own := talk(t, batch, seed, 3, 300, o)
+				check := func(what string, list []*record.Record, promisc record.Answer) {
+					plan, err := replay.NewPlan(trace.NewReader(&source{list}, trace.Options{Promisc: promisc}), replay.PlanOptions{})
+					if errors.Is(err, replay.ErrNoRequests) {
+						return
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := runFresh(t, plan)
+					for i, n := range []int{r.Equal, r.Volatile, r.NotReproducible, r.Different} {
+						verdicts[i] += n
+					}
+					for _, e := range r.Exchanges {
+						if e.Reason != "" {
+							reasons[what+" "+strings.Fields(e.Message)[0]+" "+digits.Replace(e.Reason)]++
+						}
+					}
+					if r.Different > 0 {
+						if dir := os.Getenv("PFKEYCAP_KEEP"); dir != "" {
+							keep(t, fmt.Sprintf("%s/%d-%v-%d-%s.pcapng", dir, seed, o.Valid, o.Mutants, what), list, promisc)
+						}
+						t.Errorf("seed %d, %+v, %s: %s", seed, o, what, firstLines(different(text(r)), 12))
+					}
+				}
+				check("promisc", heard, record.Yes)
+				for i := range own {
+					check(fmt.Sprint("own", i), own[i], record.No)
+				}
+			}
+		}
+		t.Log(verdicts)
+		for r, n := range reasons {
+			t.Log(n, r)
+		}
+	})
+}
+
+// runFresh runs a plan in a network namespace that is there only for that.
+func runFresh(t *testing.T, plan *replay.Plan) *replay.Report {
+	t.Helper()
+	ns, err := keysock.NewNetNS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	k, err := kernel.Open(kernel.Options{NetNS: ns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	return run(t, plan, k)
+}
+
+var digits = strings.NewReplacer("0", "", "1", "", "2", "", "3", "", "4", "", "5", "", "6", "", "7", "", "8", "", "9", "")
+
+func different(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "different") {
+			b.WriteString("\n\t" + strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return b.String()
+}
+
+func firstLines(s string, n int) string {
+	lines := strings.SplitAfterN(s, "\n", n+2)
+	if len(lines) > n+1 {
+		lines[n+1] = fmt.Sprintf("… %d more lines", strings.Count(lines[n+1], "\n")+1)
+	}
+	return strings.Join(lines, "")
+}
+
+// keep writes a conversation into a capture, to be looked at.
+func keep(t *testing.T, name string, list []*record.Record, promisc record.Answer) {
+	w, err := record.Create(name, record.WriterOptions{Meta: record.Meta{Dialect: layers.Linux, Promisc: promisc, Keys: record.KeysInside}, Overwrite: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteBatch(list); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
