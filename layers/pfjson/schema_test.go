@@ -66,7 +66,10 @@ func TestSchema(t *testing.T) {
 			}
 			for _, opts := range []pfjson.Options{{ID: hashID}, {ID: hashID, ShowKeys: true}} {
 				line := pfjson.Append(nil, &pfjson.Record{Number: 1 << 63, Codec: c, Data: m, Length: len(m) + 8,
-					TwinOf: 2, ReplyTo: 1, Process: "iked", WriteErrno: 22, Comments: []string{"a"}}, opts)
+					TwinOf: 2, ReplyTo: 1, Process: "iked", WriteErrno: 22, Comments: []string{"a"}, Problems: []pfjson.Problem{
+						{Code: "x", Text: "y"},
+						{Code: "sa-missing", Offset: 16, Text: "no", Severity: "error", Ext: "SA", Len: 2, Errno: 22, ErrnoName: "EINVAL",
+							ByWrite: true, Diagnostic: "MISSING_SA", Instead: "do", Source: "RFC"}}}, opts)
 				if err := validate(s, line); err != nil {
 					t.Fatalf("%v\n%s", err, line)
 				}
@@ -101,6 +104,7 @@ func TestSchemaRefuses(t *testing.T) {
 		{`"offset":16,`, ``},
 		{`"name":"SA"`, `"name":"UNKNOWN"`},
 		{`"problems":[]`, `"problems":[{"code":"x"}]`},
+		{`"problems":[]`, `"problems":[{"code":"x","offset":0,"text":"","severity":"bad"}]`},
 		{`"problems":[]`, `"problems":[],"inner":{"ext":[],"problems":[]}`},
 	} {
 		bad := strings.Replace(good, change[0], change[1], 1)
