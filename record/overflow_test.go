@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
@@ -231,20 +232,70 @@ func (s *scripted) TryReceive() (record.Batch, error) { return nil, nil }
 func (s *scripted) Interrupt()                        {}
 func (s *scripted) Queue() (int, int)                 { return s.used[s.i-1], s.limit }
 
-// TestRecorderLossKept: the comment waits for a record that is kept.
-func TestRecorderLossKept(t *testing.T) {
+// TestRecorderNotes: a comment, and what is known to be missing, wait for a record
+// that is kept.
+func TestRecorderNotes(t *testing.T) {
 	var out bytes.Buffer
 	r := recorder(t, &out, nil)
-	r.Socket = &scripted{b: batch{messages(t, 1, 3), t0}, used: []int{9000}, limit: 10_000}
-	r.Keep = func(rec *record.Record) bool { return rec.Number > 1 }
-	r.Annotate = func(rec *record.Record) { rec.Dropped = 2 }
+	r.Socket = &scripted{b: batch{messages(t, 1, 3), t0}, used: []int{9000, 0}, limit: 10_000}
+	r.Keep = func(rec *record.Record) bool { return rec.Number != 1 && rec.Number != 5 }
+	r.Annotate = func(rec *record.Record) {
+		switch rec.Number {
+		case 1, 2:
+			rec.Dropped = 2
+			r.Note(fmt.Sprint("from ", rec.Number))
+		case 3:
+			rec.Comments = append(rec.Comments, "own")
+			r.Note("noted")
+		}
+	}
+	r.Note("before")
 	r.Run(context.Background())
 	r.Close()
 	rs := sound(t, out.Bytes(), record.ReaderOptions{})
-	if len(rs) != 2 || len(rs[0].Comments) != 1 || len(rs[1].Comments) != 0 {
-		t.Fatalf("%d records, comments %q", len(rs), rs[0].Comments)
+	var got []string
+	for _, rec := range rs {
+		got = append(got, fmt.Sprintf("%d %d %q", rec.Number, rec.Dropped, rec.Comments))
 	}
-	if c := r.Counts(); c.Missing != 6 || c.Suspected != 1 {
+	want := []string{
+		`2 4 ["before" "receive queue full: messages may be missing from here on" "from 1" "from 2"]`,
+		`3 0 ["own" "noted"]`,
+		`4 0 []`,
+		`6 0 []`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if c := r.Counts(); c.Missing != 4 || c.Suspected != 1 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// TestRecorderLossRotated: a capture that begins while messages may be missing
+// says so.
+func TestRecorderLossRotated(t *testing.T) {
+	var outs []*bytes.Buffer
+	next := func(time.Time, bool) (*record.Writer, error) {
+		outs = append(outs, new(bytes.Buffer))
+		return record.NewWriter(outs[len(outs)-1], record.WriterOptions{})
+	}
+	w, err := next(t0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &record.Recorder{Socket: &scripted{b: batch{messages(t, 1, 4), t0}, used: []int{9000, 0, 0}, limit: 10_000}, Writer: w, Codec: le,
+		Rotation: &record.Rotation{Next: next, MaxRecords: 5}}
+	r.Run(context.Background())
+	r.Close()
+	var got []string
+	for _, out := range outs {
+		rs := sound(t, out.Bytes(), record.ReaderOptions{})
+		if len(rs) > 0 {
+			got = append(got, fmt.Sprintf("%d %q", rs[0].Number, rs[0].Comments))
+		}
+	}
+	want := []string{`1 ["receive queue full: messages may be missing from here on"]`, `6 ["receive queue full: messages may be missing from here on"]`, `11 []`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -37,7 +38,7 @@ type Socket interface {
 }
 
 // Recorder pumps messages from a socket into a capture. Set the fields, call Run,
-// and then Close. Send and Counts may be called at any time from any goroutine,
+// and then Close. Send, Note and Counts may be called at any time from any goroutine,
 // the functions in the fields are never called at the same time.
 type Recorder struct {
 	Socket Socket
@@ -82,7 +83,8 @@ type Recorder struct {
 	scratch Record   // the one in hand
 	records []Record // those of the batch, for OnRecord
 	loss    overflow
-	notes   []string // comments for the next record
+	notes   notes
+	dropped uint64 // messages that are missing before the next record that is kept
 	counts  Counts
 	full    bool // MaxRecords or MaxSize has been reached, or a Rotation has ended
 	err     error
@@ -281,9 +283,9 @@ func (r *Recorder) watch(b Batch) (ends bool) {
 	switch {
 	case begins:
 		r.counts.Suspected++
-		r.note(lossBegins)
+		r.Note(lossBegins)
 	case ends:
-		r.note(lossEnds)
+		r.Note(lossEnds)
 	default:
 		return false
 	}
@@ -291,16 +293,6 @@ func (r *Recorder) watch(b Batch) (ends bool) {
 		r.OnLoss(l)
 	}
 	return ends
-}
-
-// note leaves a comment for the next record that is kept. Where a filter keeps
-// none for long, only the last ones matter.
-func (r *Recorder) note(text string) {
-	const most = 8
-	if len(r.notes) == most {
-		r.notes = append(r.notes[:0], r.notes[1:]...)
-	}
-	r.notes = append(r.notes, text)
 }
 
 // Send records a message of our own: do writes it to the socket and returns it,
@@ -330,6 +322,45 @@ func (r *Recorder) Send(do func() (msg []byte, err error)) error {
 	return errors.Join(err, rerr)
 }
 
+// Note makes text a comment on the next record that is kept, which is the one in
+// hand if Annotate, Keep or OnLoss call it. If none is kept for long, the last 256
+// texts are.
+func (r *Recorder) Note(text string) { r.notes.add(text) }
+
+// notes are comments that wait for a record.
+type notes struct {
+	some atomic.Bool
+	mu   sync.Mutex
+	list []string
+}
+
+// maxNotes bounds them: where a filter keeps nothing for long, the last ones are
+// what matters.
+const maxNotes = 256
+
+func (n *notes) add(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.list) == maxNotes {
+		n.list = append(n.list[:0], n.list[1:]...)
+	}
+	n.list = append(n.list, text)
+	n.some.Store(true)
+}
+
+// take appends the comments to dst.
+func (n *notes) take(dst []string) []string {
+	if !n.some.Load() {
+		return dst
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	dst = append(dst, n.list...)
+	n.list = n.list[:0]
+	n.some.Store(false)
+	return dst
+}
+
 // add gives a message its number and takes it into the batch.
 func (r *Recorder) add(rec *Record) error {
 	if r.err != nil {
@@ -337,17 +368,17 @@ func (r *Recorder) add(rec *Record) error {
 	}
 	rec.Number = r.counts.Received + r.counts.Sent
 	rec.Codec = r.Codec
-	if len(r.notes) > 0 {
-		rec.Comments = append(rec.Comments, r.notes...)
-	}
 	if r.Annotate != nil {
 		r.Annotate(rec)
 	}
 	r.counts.Missing += rec.Dropped
 	if r.Keep != nil && !r.Keep(rec) {
+		r.dropped += rec.Dropped
 		return nil
 	}
-	r.notes = r.notes[:0] // this record has them
+	rec.Dropped += r.dropped
+	r.dropped = 0
+	rec.Comments = r.notes.take(rec.Comments)
 	r.counts.Kept++
 	if r.Writer != nil {
 		if r.err = r.Writer.Append(rec); r.err != nil {

@@ -205,6 +205,9 @@ func (r *Recorder) rotate(now time.Time, timed bool) error {
 	r.counts.Bytes += old.Size()
 	r.counts.Files++
 	r.Writer = next
+	if r.loss.suspect {
+		r.Note(lossBegins) // each capture stands alone
+	}
 	r.startFile(now)
 	t.closing <- old
 	return nil

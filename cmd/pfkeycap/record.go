@@ -145,7 +145,7 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 	rec.SyncEvery = 5 * time.Second
 
 	promisc := !c.Bool("no-promiscuous-mode")
-	rec.who = newWho(conn, rec.say)
+	rec.who = newWho(conn, rec.say, rec.Note)
 	rec.who.state()
 	// The queue is watched, so order alone tells which of two equal messages is the
 	// request, but where the Recorder suspects a gap.

@@ -75,7 +75,7 @@ func BenchmarkRecorder(b *testing.B) {
 			rec := &recording{conn: s.conn, stderr: io.Discard}
 			rec.Recorder = record.Recorder{Socket: s, Codec: hostCodec(), SyncEvery: 5 * time.Second}
 			rec.tracer = trace.New(trace.Options{Promisc: record.Yes, Lossless: true})
-			rec.who = newWho(s.conn, rec.say)
+			rec.who = newWho(s.conn, rec.say, rec.Note)
 			if mode != "pump" {
 				rec.Annotate = rec.annotate
 			}

@@ -294,7 +294,10 @@ func (rec *recording) openFiles(c *cli.Context, o record.WriterOptions) error {
 		return createError(err)
 	}
 	if p.divided() {
-		p.rotation.Next = series.Next
+		p.rotation.Next = func(at time.Time, timed bool) (*record.Writer, error) {
+			rec.who.state() // each capture stands alone
+			return series.Next(at, timed)
+		}
 		rec.Rotation = &p.rotation
 	}
 	if p.names == "" && !p.compress && len(p.command) == 0 {

@@ -29,7 +29,7 @@ func (rec *recording) sayLoss(l record.Loss) {
 func (rec *recording) followDumps(r *record.Record) {
 	for pid := rec.who.goneBefore(r.Time); pid != 0; pid = rec.who.goneBefore(r.Time) {
 		for d := rec.losses.dumps.Gone(pid); d != nil; d = rec.losses.dumps.Gone(pid) {
-			r.Comments = append(r.Comments, rec.incomplete(d))
+			rec.incomplete(d)
 		}
 	}
 	d, missing := rec.losses.dumps.Add(r)
@@ -38,10 +38,10 @@ func (rec *recording) followDumps(r *record.Record) {
 	}
 	if missing > 0 {
 		r.Dropped += missing
-		r.Comments = append(r.Comments, fmt.Sprintf("records of the dump that are missing here: %d", missing))
+		rec.Note(fmt.Sprintf("missing before record %d, of a dump: %d records", r.Number, missing))
 	}
 	if d.Ended && d.Incomplete() {
-		r.Comments = append(r.Comments, rec.incomplete(d))
+		rec.incomplete(d)
 	}
 }
 
@@ -52,11 +52,10 @@ func (rec *recording) endDumps() {
 	}
 }
 
-func (rec *recording) incomplete(d *trace.Dump) string {
+func (rec *recording) incomplete(d *trace.Dump) {
 	rec.losses.incomplete.Add(1)
-	text := d.String()
-	rec.say("%s", text)
-	return text
+	rec.say("%v", d)
+	rec.Note(d.String())
 }
 
 // summarizeLoss ends a summary with what is not in the capture.

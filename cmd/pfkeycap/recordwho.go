@@ -25,8 +25,9 @@ import (
 // that is looked at once a second and when a process is heard of for the first
 // time, and what changes becomes a comment on the next record.
 type who struct {
-	own uint64               // inode of the recording socket
-	say func(string, ...any) // tells whoever watches the recording
+	own  uint64               // inode of the recording socket
+	say  func(string, ...any) // tells whoever watches the recording
+	note func(string)         // makes a comment in the capture
 
 	// Of annotate.
 	names map[uint32]*processName
@@ -39,11 +40,10 @@ type who struct {
 	unread  uint64 // bytes waiting in a queue that are worth a word
 	blind   error  // why there is nothing to look at
 
-	news  atomic.Bool // there are notes or gone
-	mu    sync.Mutex  // for what follows
-	notes []string
-	open  []*pfkeySocket // copies, by inode
-	gone  []goneProcess
+	some atomic.Bool    // there are gone ones
+	mu   sync.Mutex     // for what follows
+	open []*pfkeySocket // copies, by inode
+	gone []goneProcess
 }
 
 // processName is the name of a process and when it was asked for.
@@ -87,8 +87,8 @@ const (
 
 // newWho takes a first look, which is to be before privileges are given up: with
 // them the sockets of all users are seen.
-func newWho(conn *keysock.Conn, say func(string, ...any)) *who {
-	w := &who{names: map[uint32]*processName{}, hints: make(chan uint32, 64), say: say}
+func newWho(conn *keysock.Conn, say func(string, ...any), note func(string)) *who {
+	w := &who{names: map[uint32]*processName{}, hints: make(chan uint32, 64), say: say, note: note}
 	w.own, _ = conn.Inode()
 	w.unread = defaultReceiveBuffer() / 2
 	w.blind = w.look()
@@ -106,27 +106,19 @@ func defaultReceiveBuffer() uint64 {
 	return 212992 // what Linux has unless the administrator changes it
 }
 
-// annotate sets the name of the process with the message's pid, and adds what was
-// found out about sockets since the record before.
+// annotate sets the name of the process with the message's pid.
 func (w *who) annotate(r *record.Record) {
 	if runtime.GOOS == "linux" && len(r.Data) >= layers.BaseLen {
 		if pid := binary.NativeEndian.Uint32(r.Data[12:]); pid != 0 {
 			r.Process = w.name(pid, r.Time)
 		}
 	}
-	if w.news.Load() {
-		w.mu.Lock()
-		r.Comments = append(r.Comments, w.notes...)
-		w.notes = w.notes[:0]
-		w.news.Store(len(w.gone) > 0)
-		w.mu.Unlock()
-	}
 }
 
 // goneBefore returns a process that has had no socket for so long that nothing of
 // it can wait in the queue at the time now, or 0.
 func (w *who) goneBefore(now time.Time) uint32 {
-	if !w.news.Load() {
+	if !w.some.Load() {
 		return 0
 	}
 	w.mu.Lock()
@@ -136,6 +128,7 @@ func (w *who) goneBefore(now time.Time) uint32 {
 	}
 	pid := w.gone[0].pid
 	w.gone = w.gone[1:]
+	w.some.Store(len(w.gone) > 0)
 	return pid
 }
 
@@ -309,16 +302,9 @@ func (w *who) closed(s *pfkeySocket) {
 		}
 		w.mu.Lock()
 		w.gone = append(w.gone, goneProcess{o.PID, time.Now()})
-		w.news.Store(true)
+		w.some.Store(true)
 		w.mu.Unlock()
 	}
-}
-
-func (w *who) note(text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.notes = append(w.notes, text)
-	w.news.Store(true)
 }
 
 // state says which sockets are open with the next record, the first of a file.
@@ -326,8 +312,7 @@ func (w *who) state() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.open {
-		w.notes = append(w.notes, "PF_KEY socket: "+s.text())
-		w.news.Store(true)
+		w.note("PF_KEY socket: " + s.text())
 	}
 }
 

@@ -47,8 +47,9 @@ func testWho(t *testing.T) {
 
 	own, other := open(), open()
 	defer own.Close()
-	var said []string
-	w := newWho(own, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	var said, noted []string
+	w := newWho(own, func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) },
+		func(s string) { noted = append(noted, s) })
 	if got := w.users(); got != self {
 		t.Errorf("users %q, want %q", got, self)
 	}
@@ -58,9 +59,10 @@ func testWho(t *testing.T) {
 		r := record.Record{Time: now, Data: make([]byte, 16)}
 		binary.NativeEndian.PutUint32(r.Data[12:], pid)
 		w.annotate(&r)
-		if r.Process != name || !slices.Equal(r.Comments, want) {
-			t.Errorf("%s: process %q, comments\n%q, want %q and\n%q", step, r.Process, r.Comments, name, want)
+		if r.Process != name || !slices.Equal(noted, want) {
+			t.Errorf("%s: process %q, comments\n%q, want %q and\n%q", step, r.Process, noted, name, want)
 		}
+		noted = nil
 	}
 	next("first record")
 	w.state()
