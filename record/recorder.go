@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -296,9 +297,9 @@ func (r *Recorder) watch(b Batch) (ends bool) {
 }
 
 // Send records a message of our own: do writes it to the socket and returns it,
-// as the methods of record/keysock do, and the error of writing, which becomes a
-// comment on the record and is returned. Its answer cannot get into the capture
-// before it. do must not call the Recorder.
+// as the methods of record/keysock do, and the error of writing, which becomes the
+// record's WriteErrno, or a comment on it, and is returned. Its answer cannot get
+// into the capture before it. do must not call the Recorder.
 func (r *Recorder) Send(do func() (msg []byte, err error)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -308,7 +309,11 @@ func (r *Recorder) Send(do func() (msg []byte, err error)) error {
 		return err
 	}
 	r.scratch = Record{Time: t, Dir: ToKernel, Data: msg, OrigLen: len(msg)}
-	if err != nil {
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno) && errno > 0 && errno < 256:
+		r.scratch.WriteErrno = uint8(errno)
+	case err != nil:
 		r.scratch.Comments = []string{"write failed: " + err.Error()}
 	}
 	r.counts.Sent++

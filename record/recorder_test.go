@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -307,6 +308,20 @@ type lastWords struct {
 
 func (s *lastWords) Receive() (record.Batch, error) {
 	return &batch{s.msgs, t0}, io.ErrUnexpectedEOF
+}
+
+// TestRecorderSendErrno: the error number of a refused write is in the capture.
+func TestRecorderSendErrno(t *testing.T) {
+	var out bytes.Buffer
+	r := recorder(t, &out, newSocket())
+	err := r.Send(func() ([]byte, error) { return flush(t, le, 1), fmt.Errorf("PF_KEY write: %w", syscall.EINVAL) })
+	if !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("Send: %v", err)
+	}
+	r.Close()
+	if rs := sound(t, out.Bytes(), record.ReaderOptions{}); len(rs) != 1 || rs[0].WriteErrno != uint8(syscall.EINVAL) || len(rs[0].Comments) != 0 {
+		t.Errorf("%v, errno %d, comments %q", rs, rs[0].WriteErrno, rs[0].Comments)
+	}
 }
 
 // TestRecorderSend: own traffic is in the capture as sent, before its answer, and

@@ -50,8 +50,8 @@ func dump(c *cli.Context) error {
 		if c.IsSet("type") {
 			return usagef("-t chooses among SAs, -P shows policies: use one of them")
 		}
-		if codec.Dialect == layers.OpenBSD || codec.Dialect == layers.Illumos {
-			return machinef("%v keeps its policies elsewhere: see ipsecctl -s flow (OpenBSD), ipsecconf (illumos)", codec.Dialect)
+		if where := policiesElsewhere(codec.Dialect); where != "" {
+			return machinef("%v does not list its policies over PF_KEY: see %s", codec.Dialect, where)
 		}
 		base.Type = layers.SPDDUMP
 	} else if c.IsSet("type") {

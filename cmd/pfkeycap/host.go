@@ -48,6 +48,18 @@ func parseSAType(d layers.Dialect, s string) (uint8, error) {
 	return 0, fmt.Errorf("unknown SA type %q: %v has %s", s, d, strings.Join(names, ", "))
 }
 
+// policiesElsewhere says what lists the policies of a system that does not do so
+// over PF_KEY; it is "" for the others.
+func policiesElsewhere(d layers.Dialect) string {
+	switch d {
+	case layers.OpenBSD:
+		return "ipsecctl -s flow"
+	case layers.Illumos:
+		return "ipsecconf"
+	}
+	return ""
+}
+
 // hidden says what a listener on a system is not shown, and what would show it
 // (RFC 2367 appendix A leaves it to each system).
 func hidden(d layers.Dialect) string {

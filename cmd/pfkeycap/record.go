@@ -55,7 +55,7 @@ Files are made with mode 0600. One that is there is never overwritten without
 			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE and its side file"},
 			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "only what `EXPR` is true for, as decode -Y has it; the rest is counted"},
 			targetFlag(), sandboxFlag(),
-		}, fileFlags(), outputFlags("t")),
+		}, startFlags(), fileFlags(), outputFlags("t")),
 		Action: recordAction,
 	}
 }
@@ -69,6 +69,10 @@ func recordAction(c *cli.Context) error {
 		return usagef("-B and -s want a positive number")
 	}
 	plan, err := parseFilePlan(c)
+	if err != nil {
+		return err
+	}
+	first, err := parseStart(c)
 	if err != nil {
 		return err
 	}
@@ -90,6 +94,7 @@ func recordAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	rec.start = first
 	defer rec.close()
 	return rec.run(c, command)
 }
@@ -109,6 +114,7 @@ type recording struct {
 	tracer *trace.Tracer
 	who    *who
 	losses losses
+	start  *start
 }
 
 // annotate completes a record with what is known of its process and of what came
@@ -116,7 +122,7 @@ type recording struct {
 func (rec *recording) annotate(r *record.Record) {
 	rec.tracer.Annotate(r)
 	rec.who.annotate(r)
-	rec.followDumps(r)
+	rec.followStart(r, rec.followDumps(r))
 }
 
 func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
@@ -279,26 +285,33 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 		})()
 	}
 
-	if !c.Bool("no-promiscuous-mode") {
-		err := rec.Send(func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, uint32(os.Getpid())) })
-		if err != nil {
-			return machinef("switching X_PROMISC on: %w", err)
-		}
+	if err := rec.open(!c.Bool("no-promiscuous-mode")); err != nil {
+		return err
 	}
-	rec.greet(c)
+	rec.greet()
 	if p, ok := rec.stderr.(*progress); ok && command == nil { // whose lines would mingle with it
 		defer rec.showProgress(p)()
 	}
 
+	go rec.who.watch(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- rec.Run(ctx)
+		cancel()
+	}()
+	if c.Bool("snapshot") {
+		rec.snapshot(ctx)
+	}
 	var child *childRun
 	if command != nil {
 		var err error
 		if child, err = startChild(c, command, cancel); err != nil {
+			cancel()
+			<-ended
 			return err
 		}
 	}
-	go rec.who.watch(ctx)
-	err := rec.Run(ctx)
+	err := <-ended
 	rec.endDumps()
 	if child != nil {
 		child.stop()
@@ -378,16 +391,23 @@ func (rec *recording) showProgress(p *progress) (stop func()) {
 }
 
 // greet says what is recorded and what this system hides.
-func (rec *recording) greet(c *cli.Context) {
-	to := rec.name
-	switch to {
-	case "":
-		return
-	case "-":
-		to = "standard output"
+func (rec *recording) greet() {
+	if rec.Writer != nil {
+		rec.greetFile()
 	}
-	if n := rec.Writer.Name(); n != "" {
-		to = n
+	if u := rec.who.users(); u != "" {
+		fmt.Fprintf(rec.stderr, "pfkeycap: PF_KEY sockets of %s\n", u)
+	}
+	if h := hidden(rec.Codec.Dialect); h != "" {
+		fmt.Fprintf(rec.stderr, "pfkeycap: %s\n", h)
+	}
+}
+
+// greetFile says where the capture goes.
+func (rec *recording) greetFile() {
+	to := rec.Writer.Name()
+	if to == "" {
+		to = "standard output"
 	}
 	fmt.Fprintf(rec.stderr, "pfkeycap: recording PF_KEY (%v) to %s", rec.Codec, to)
 	if k := rec.Writer.Meta().Keys; k == record.KeysBeside {
@@ -399,12 +419,6 @@ func (rec *recording) greet(c *cli.Context) {
 		fmt.Fprintf(rec.stderr, "; %s", s)
 	}
 	fmt.Fprintln(rec.stderr)
-	if u := rec.who.users(); u != "" {
-		fmt.Fprintf(rec.stderr, "pfkeycap: PF_KEY sockets of %s\n", u)
-	}
-	if h := hidden(rec.Codec.Dialect); h != "" {
-		fmt.Fprintf(rec.stderr, "pfkeycap: %s\n", h)
-	}
 }
 
 // summary says what was done, in dumpcap's words. What the kernel dropped is

@@ -25,24 +25,23 @@ func (rec *recording) sayLoss(l record.Loss) {
 		l.Queued>>10, l.Limit>>10, l.Number)
 }
 
-// followDumps counts what is missing of dumps, and says which are incomplete.
-func (rec *recording) followDumps(r *record.Record) {
+// followDumps counts what is missing of dumps, and says which are incomplete. It
+// returns the dump that the record belongs to, or nil.
+func (rec *recording) followDumps(r *record.Record) *trace.Dump {
 	for pid := rec.who.goneBefore(r.Time); pid != 0; pid = rec.who.goneBefore(r.Time) {
 		for d := rec.losses.dumps.Gone(pid); d != nil; d = rec.losses.dumps.Gone(pid) {
 			rec.incomplete(d)
 		}
 	}
 	d, missing := rec.losses.dumps.Add(r)
-	if d == nil {
-		return
-	}
 	if missing > 0 {
 		r.Dropped += missing
 		rec.Note(fmt.Sprintf("missing before record %d, of a dump: %d records", r.Number, missing))
 	}
-	if d.Ended && d.Incomplete() {
+	if d != nil && d.Ended && d.Incomplete() {
 		rec.incomplete(d)
 	}
+	return d
 }
 
 // endDumps says which dumps were still under way when the recording ended.

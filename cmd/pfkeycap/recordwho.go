@@ -109,11 +109,14 @@ func defaultReceiveBuffer() uint64 {
 // annotate sets the name of the process with the message's pid.
 func (w *who) annotate(r *record.Record) {
 	if runtime.GOOS == "linux" && len(r.Data) >= layers.BaseLen {
-		if pid := binary.NativeEndian.Uint32(r.Data[12:]); pid != 0 {
+		if pid := claimedPID(r); pid != 0 {
 			r.Process = w.name(pid, r.Time)
 		}
 	}
 }
+
+// claimedPID is the process that the sender of a message says it is.
+func claimedPID(r *record.Record) uint32 { return binary.NativeEndian.Uint32(r.Data[12:]) }
 
 // goneBefore returns a process that has had no socket for so long that nothing of
 // it can wait in the queue at the time now, or 0.

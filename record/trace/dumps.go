@@ -86,7 +86,7 @@ type Dumps struct {
 // belongs to none or is a second copy, and how many answers are missing for certain
 // right before the record. The Dump is valid until the next call.
 func (ds *Dumps) Add(r *record.Record) (d *Dump, missing uint64) {
-	if len(r.Data) < layers.BaseLen || r.TwinOf != 0 || r.Dir == record.Unknown {
+	if len(r.Data) < layers.BaseLen || r.TwinOf != 0 || r.Dir == record.Unknown || r.WriteErrno != 0 {
 		return nil, 0
 	}
 	data, size := r.Data, max(r.OrigLen, len(r.Data))
