@@ -299,3 +299,20 @@ func TestRecorderLossRotated(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestRecorderNotesBounded: a filter that keeps nothing does not make comments pile
+// up.
+func TestRecorderNotesBounded(t *testing.T) {
+	var out bytes.Buffer
+	r := recorder(t, &out, nil)
+	r.Socket = &scripted{b: batch{messages(t, 1, 1), t0}, used: []int{0}}
+	for i := range 1000 {
+		r.Note(fmt.Sprint(i))
+	}
+	r.Run(context.Background())
+	r.Close()
+	rs := sound(t, out.Bytes(), record.ReaderOptions{})
+	if n := len(rs[0].Comments); n != 256 || rs[0].Comments[n-1] != "999" {
+		t.Errorf("%d comments, %q", n, rs[0].Comments)
+	}
+}
