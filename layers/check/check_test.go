@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,6 +150,11 @@ func TestNoSecrets(t *testing.T) {
 			for e := range 134 {
 				said.WriteString(check.Explain(o.codec, b, uint8(e)))
 			}
+			echo := slices.Clone(b)
+			if len(echo) > 2 {
+				echo[2] = 22
+			}
+			said.WriteString(check.ExplainReply(o.codec, nil, echo))
 			// Windows of two: what one field of a length or number would show.
 			for i := range mark {
 				two := mark[i%4:i%4+1] + mark[(i+1)%4:(i+1)%4+1]
@@ -314,6 +320,7 @@ func FuzzCheck(f *testing.F) {
 		for _, e := range []uint8{2, 17, 22, 90, 255} {
 			check.Explain(c, msg, e)
 		}
+		check.ExplainReply(c, nil, msg)
 	})
 }
 

@@ -35,6 +35,11 @@ func contains(list []uint8, e uint8) bool {
 // What is known of c's dialect counts; where no dialect is named, Linux is meant. RFC
 // 2367, which leaves errnos to the systems, is looked at for EINVAL and EMSGSIZE.
 func Explain(c layers.Codec, request []byte, errno uint8) string {
+	return explain(c, request, 0, errno)
+}
+
+// explain is Explain for a request that begins at an offset of a record.
+func explain(c layers.Codec, request []byte, at int, errno uint8) string {
 	if errno == 0 || len(request) == 0 {
 		return ""
 	}
@@ -46,6 +51,9 @@ func Explain(c layers.Codec, request []byte, errno uint8) string {
 		return explainRFC(c, request, errno)
 	}
 	problems := s.check(c, request, ToKernel)
+	for i := range problems {
+		problems[i].Offset += at
+	}
 	for i := range problems {
 		if problems[i].Errno == errno {
 			return problems[i].String()
@@ -72,13 +80,32 @@ func Explain(c layers.Codec, request []byte, errno uint8) string {
 // ExplainReply is Explain for an answer of the kernel, of which it reads all it says
 // about the reason: the errno, and on illumos the diagnostic in sadb_msg_reserved. It
 // returns "" if nothing sensible can be said, as of what is shorter than a header.
+//
+// The request may be nil if it is not known, as to a promiscuous socket, whose answer may
+// be in an X_PROMISC wrapper: the kernels of the KAME family refuse a request by sending
+// it back as a whole, so there the answer tells it. Others send the header only, by
+// which nothing can be said.
 func ExplainReply(c layers.Codec, request, reply []byte) string {
+	at := 0
+	if len(request) == 0 {
+		inner := c.Unwrap(reply)
+		at = len(reply) - len(inner)
+		reply = inner
+	}
 	if len(reply) < layers.BaseLen {
 		return ""
 	}
 	var m layers.Message
 	m.Codec = c
 	_ = m.DecodeFromBytes(reply[:layers.BaseLen], nil) // of what follows nothing is read
+	if s := kernels[c.Dialect]; len(request) == 0 && s != nil && s.echoes {
+		// An ACQUIRE may be one that a key manager gave up. Of what a capture has cut
+		// off the rest looks as if it were missing in the request.
+		if m.Type == layers.ACQUIRE || int(m.Len)*layers.Word != len(reply) {
+			return ""
+		}
+		return explain(c, reply, at, m.Errno)
+	}
 	if c.Dialect != layers.Illumos || m.Errno == 0 || m.Reserved == 0 {
 		return Explain(c, request, m.Errno)
 	}

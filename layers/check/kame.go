@@ -302,6 +302,7 @@ func (s *kame) kernel() kernel {
 		rules:   s.rules(),
 		judge:   s.judge,
 		inner:   func(*layers.Message) Direction { return FromKernel }, // only answers are wrapped
+		echoes:  true,                                                  // key_senderror
 		silent: func(k *checker) bool {
 			x := kameCheck{k, s}
 			return x.silent()

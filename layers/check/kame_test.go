@@ -3,6 +3,7 @@ package check_test
 import (
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -104,6 +105,9 @@ func TestExplainKAME(t *testing.T) {
 		}
 		delete(causes, record)
 		got := check.Explain(o.codec, o.msg, o.errno)
+		if !o.byWrite {
+			explainEcho(t, o, got)
+		}
 		if got == want {
 			continue
 		}
@@ -114,6 +118,40 @@ func TestExplainKAME(t *testing.T) {
 	}
 	for record := range causes {
 		t.Errorf("%s is not among the requests", record)
+	}
+}
+
+// explainEcho tries what is told to who does not know the request but by the answer.
+func explainEcho(t *testing.T, o observed, want string) {
+	t.Helper()
+	echo := slices.Clone(o.msg)
+	echo[2] = o.errno
+	if got := check.ExplainReply(o.codec, nil, echo); got != want {
+		t.Errorf("%s: by the answer alone %q, not %q", o.name, got, want)
+	}
+	if got := check.ExplainReply(o.codec, nil, echo[:len(echo)-8]); got != "" {
+		t.Errorf("%s: by what is left of the answer %q", o.name, got)
+	}
+	wrapped, err := o.codec.Encode(&layers.Base{Type: layers.PROMISC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if words := byte((layers.BaseLen + len(echo)) / layers.Word); o.codec.Order == layers.BigEndian {
+		wrapped[5] = words
+	} else {
+		wrapped[4] = words
+	}
+	// Offsets are those of the record, as everywhere.
+	if at := strings.IndexByte(want, '@'); at > 0 {
+		text, rest, _ := strings.Cut(want[at+1:], ":")
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("%s: %q", o.name, want)
+		}
+		want = want[:at+1] + strconv.Itoa(n+layers.BaseLen) + ":" + rest
+	}
+	if got := check.ExplainReply(o.codec, nil, append(wrapped, echo...)); got != want {
+		t.Errorf("%s: in a wrapper %q, not %q", o.name, got, want)
 	}
 }
 

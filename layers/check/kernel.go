@@ -22,9 +22,12 @@ type kernel struct {
 	judge func(k *checker, dir Direction)
 
 	// inner gives the direction of a message in an X_PROMISC wrapper that the
-	// kernel sent; a request's sender is the outer sadb_msg_seq. Without it there are no wrappers: then, and in every request,
-	// the inner header is read as an extension, as all kernels do.
+	// kernel sent; a request's sender is the outer sadb_msg_seq. Without it there
+	// are no wrappers: then, and in every request, the inner header is read as an
+	// extension, as all kernels do.
 	inner func(outer *layers.Message) Direction
+
+	echoes bool // a refusal is the request with the errno put in, not the header alone
 
 	silent func(k *checker) bool // if it accepts the message, nothing is sent in answer; nil: never
 

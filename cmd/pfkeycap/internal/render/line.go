@@ -36,7 +36,8 @@ type Options struct {
 	// ID names a secret without showing it (see record.Reader). May be nil.
 	ID func(r *record.Record, secret []byte, key int) [4]byte
 	// Why explains an errno of the dialect's system, given the request and the message
-	// that answers it; reply is nil if it is the errno of write(2). May be nil.
+	// that answers it; request is nil if it is not known, reply if it is the errno of
+	// write(2). May be nil.
 	Why func(c layers.Codec, request, reply []byte, errno uint8) string
 }
 
@@ -135,8 +136,13 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 		dst = append(p.in(dst, styleMargin), " twin-of=#"...)
 		dst = p.in(strconv.AppendUint(dst, r.TwinOf, 10), stylePlain)
 	}
-	if r.ReplyTo != 0 {
+	switch {
+	case r.ReplyTo != 0:
 		dst = p.appendReply(dst, r, m)
+	case r.Dir == record.FromKernel && r.TwinOf == 0: // the request was another socket's
+		if msg := r.Codec.Unwrap(r.Data); len(msg) >= layers.BaseLen {
+			dst = p.appendWhy(dst, r.Codec, nil, r.Data, msg[2])
+		}
 	}
 	if r.WriteErrno != 0 {
 		dst = p.in(appendErrno(append(p.in(dst, styleProblem), " write-errno="...), r.Codec.Dialect, r.WriteErrno), stylePlain)
@@ -159,7 +165,7 @@ func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) [
 	dst = strconv.AppendUint(dst, r.ReplyTo, 10)
 	t, req, ok := p.requests.get(r.ReplyTo)
 	if !ok {
-		return dst
+		return p.appendWhy(dst, r.Codec, nil, r.Data, m.Errno)
 	}
 	// Messages that one read brought have one time, which says nothing of how long
 	// the answer took.
