@@ -22,6 +22,7 @@ var allowed = map[string]string{
 	"record/filter":                "record layers",
 	"record/convert":               "record layers layers/pfjson record/convert/setkey",
 	"record/convert/setkey":        "layers",
+	"record/scrub":                 "record layers",
 	"layers/sniff":                 "layers",
 	"record/keysock":               "",
 	"record/trace":                 "record layers",

@@ -172,10 +172,24 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		CustomAppHelpTemplate:     appHelp,
 		Action:                    welcome,
 		Commands: slices.Concat([]*cli.Command{
-			recordCommand(), decodeCommand(), replayCommand(), dumpCommand(), registerCommand(),
+			recordCommand(),
+			decodeCommand(),
+			explainCommand(),
+			scrubCommand(),
+			replayCommand(),
+			dumpCommand(),
+			registerCommand(),
 		}, statementCommands(), []*cli.Command{
-			sendCommand(), explainCommand(), dialectsCommand(), fuzzCommand(), sandboxCommand(), doctorCommand(), demoCommand(),
-			targetCommand(), serveKernelCommand(), versionCommand(), manCommand(),
+			sendCommand(),
+			dialectsCommand(),
+			fuzzCommand(),
+			sandboxCommand(),
+			doctorCommand(),
+			demoCommand(),
+			targetCommand(),
+			serveKernelCommand(),
+			versionCommand(),
+			manCommand(),
 		}),
 	}
 	for _, c := range app.Commands {
