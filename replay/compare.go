@@ -62,6 +62,10 @@ func (d *Difference) String() string {
 			b.WriteString(d.Recorded)
 		}
 	default:
+		if d.Recorded == "" && d.Target == "" {
+			b.WriteString("not compared")
+			break
+		}
 		if d.What != Value {
 			fmt.Fprintf(&b, "%s ", d.What)
 		}

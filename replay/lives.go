@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -24,6 +25,7 @@ type lives struct {
 	policies map[policyID]*life
 	byIndex  map[uint32]policyID // by policy id
 	acquires map[uint32]acquire  // by sadb_msg_seq
+	reading  []*listing          // dumps whose answers are not all read
 	msg      layers.Message
 }
 
@@ -254,12 +256,48 @@ func (l *lives) decode(h *heard) *layers.Message {
 
 // forecast says what cannot be expected of the target in one exchange.
 type forecast struct {
-	hangs    string          // why nothing can, or ""
-	unsure   string          // why what is different may not be the target's doing, or ""
-	sas      map[saID]string // of a dump: why one entry cannot
+	hangs    string   // why nothing can, or ""
+	unsure   string   // why what is different may not be the target's doing, or ""
+	entries  *listing // of a dump
+	destroys bool     // the request removes what the replay has not made
+	fresh    bool     // both kernels choose anew what the answer names
+}
+
+// listing says which entries of a dump cannot be expected, and why.
+type listing struct {
+	last     uint64 // number of its last answer
+	all      string
+	sas      map[saID]string
 	policies map[policyID]string
-	destroys bool // the request removes what the replay has not made
-	fresh    bool // both kernels choose anew what the answer names
+}
+
+// touch takes note of a change while dumps are being read: Linux walks on only when
+// their reader has made room.
+func (l *lives) touch(h *heard) {
+	if len(l.reading) == 0 {
+		return
+	}
+	l.reading = slices.DeleteFunc(l.reading, func(x *listing) bool { return x.last < h.number })
+	if len(l.reading) == 0 {
+		return
+	}
+	m := l.decode(h)
+	d := h.codec.Dialect
+	why := fmt.Sprintf("#%d changed it while the dump was being read", h.number)
+	for _, x := range l.reading {
+		if id, ok := saIDOf(m); ok && (m.Type <= layers.DELETE || m.Type == layers.EXPIRE) {
+			x.sas[id] = why
+		}
+		if id, ok := policyIDOf(m); ok && isPolicyType(d, m.Type) {
+			x.policies[id] = why
+		}
+		switch {
+		case isFlush(d, m.Type), m.Type == layers.MIGRATE && d == layers.Linux, m.Type == layers.SPDDELETE2 && isPolicyType(d, m.Type):
+			x.all = why
+		case m.Type == layers.ACQUIRE, m.Type == layers.GETSPI:
+			x.sas[larvalOf(m)] = why
+		}
+	}
 }
 
 // exchange takes note of a request and its recorded answers, and says what can be
@@ -275,6 +313,9 @@ func (l *lives) exchange(req *heard, answers []heard) (f forecast) {
 	// kernel, which is most probably what it asks for.
 	done := errno == 0
 	f.destroys = l.destroys(req)
+	if l.touch(req); len(answers) > 0 {
+		l.touch(&answers[0])
+	}
 	switch {
 	case isDump(d, typ) && errno == errnoEBUSY:
 		return forecast{hangs: "it tells that the process had not yet read an earlier dump"}
@@ -566,7 +607,7 @@ func flush[K comparable](all map[K]*life, now time.Time, answers int, done bool,
 
 // dump takes note of what a DUMP or SPDDUMP shows.
 func (l *lives) dump(req *heard, answers []heard) forecast {
-	f := forecast{sas: map[saID]string{}, policies: map[policyID]string{}}
+	f := &listing{sas: map[saID]string{}, policies: map[policyID]string{}}
 	seen := map[saID]bool{}
 	whole := len(answers) > 0
 	for i := range answers {
@@ -575,6 +616,7 @@ func (l *lives) dump(req *heard, answers []heard) forecast {
 			continue
 		}
 		whole = i < len(answers)-1 || m.Seq == 0
+		f.last = answers[i].number
 		if id, ok := saIDOf(m); ok {
 			seen[id] = true
 			x := l.sas[id]
@@ -610,7 +652,10 @@ func (l *lives) dump(req *heard, answers []heard) forecast {
 			f.policies[id] = why
 		}
 	}
-	return f
+	if f.last > req.number+uint64(len(answers)) { // something came between
+		l.reading = append(l.reading, f)
+	}
+	return forecast{entries: f}
 }
 
 // policy takes note of a request about one policy. fresh says that it makes one.
@@ -736,6 +781,7 @@ func (l *lives) migrate(m *layers.Message, now time.Time, done bool) string {
 
 // event takes note of what the recorded kernel said of its own accord.
 func (l *lives) event(h *heard) {
+	l.touch(h)
 	m := l.decode(h)
 	switch m.Type {
 	case layers.ACQUIRE:
@@ -766,6 +812,7 @@ func (l *lives) event(h *heard) {
 // foreign takes note of a change that no request makes which is sent, for the
 // reason in without.
 func (l *lives) foreign(h *heard, without string) {
+	l.touch(h)
 	m := l.decode(h)
 	if m.Errno != 0 {
 		return // nothing was changed

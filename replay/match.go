@@ -368,11 +368,10 @@ func (r *runner) entryOf(m *layers.Message) (id entryID) {
 // parted says why an entry of a dump cannot be expected of the target, or that it
 // is there; recorded and target are its ids in both kernels' values.
 func (r *runner) parted(s *Step, recorded, target entryID) string {
-	if why := s.forecast.sas[recorded.sa]; why != "" {
-		return why
-	}
-	if why := s.forecast.policies[recorded.policy]; why != "" {
-		return why
+	if f := s.forecast.entries; f != nil {
+		if why := orElse(f.all, orElse(f.sas[recorded.sa], f.policies[recorded.policy])); why != "" {
+			return why
+		}
 	}
 	return r.late[target.sa]
 }

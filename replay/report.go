@@ -152,7 +152,7 @@ func (r *Report) Counts() string {
 		r.Sent, r.Answered, r.Equal, r.Volatile, r.NotReproducible, r.Different)
 }
 
-// maxLines is how many differences of one exchange are shown as text.
+// maxLines is how many differences of one verdict of one exchange are shown as text.
 const maxLines = 10
 
 // WriteText writes the report, one line for each difference, binding, and what
@@ -178,21 +178,22 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 		case e.Verdict == Volatile && !all:
 			continue
 		}
-		lines, more := 0, 0
-		for k := range e.Differences {
-			d := &e.Differences[k]
-			if d.Verdict == Volatile && !all {
-				continue
+		for _, v := range []Verdict{Different, NotReproducible, Volatile} { // the worst first
+			lines, more := 0, 0
+			for k := range e.Differences {
+				d := &e.Differences[k]
+				switch {
+				case d.Verdict != v || v == Volatile && !all:
+				case lines == maxLines && !all:
+					more++
+				default:
+					lines++
+					fmt.Fprintf(&b, "%v: %s#%d %s: %v\n", v, loop, e.Record, e.Message, d)
+				}
 			}
-			if lines == maxLines && !all {
-				more++
-				continue
+			if more > 0 {
+				fmt.Fprintf(&b, "%v: %s#%d %s: and %d more\n", v, loop, e.Record, e.Message, more)
 			}
-			lines++
-			fmt.Fprintf(&b, "%v: %s#%d %s: %v\n", d.Verdict, loop, e.Record, e.Message, d)
-		}
-		if more > 0 {
-			fmt.Fprintf(&b, "%v: %s#%d %s: and %d more\n", e.Verdict, loop, e.Record, e.Message, more)
 		}
 		if b.Len() > 64<<10 {
 			if _, err := w.Write(b.Bytes()); err != nil {
