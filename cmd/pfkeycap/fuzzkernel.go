@@ -237,8 +237,11 @@ func serveKernelCommand() *cli.Command {
 		Name:   serveKernel,
 		Hidden: true,
 		Action: func(c *cli.Context) error {
-			if err := panicOnWarning(); err != nil {
-				return err
+			if !sandbox.Inside() {
+				return machinef("only the kernel of a sandbox may be made to panic")
+			}
+			if err := kernjudge.Strict(); err != nil {
+				return machinef("%w", err)
 			}
 			t, err := openKernel()
 			if err != nil {
@@ -248,20 +251,6 @@ func serveKernelCommand() *cli.Command {
 			return kernjudge.Serve(c.Context, c.App.Reader, c.App.Writer, t)
 		},
 	}
-}
-
-// panicOnWarning makes the kernel of the sandbox end where it finds itself wrong, and
-// say where, so that it is seen to: an oops ends only the process, a warning nothing.
-func panicOnWarning() error {
-	if !sandbox.Inside() {
-		return machinef("only the kernel of a sandbox may be made to panic")
-	}
-	for _, set := range [3][2]string{{"printk", "5"}, {"panic_on_oops", "1"}, {"panic_on_warn", "1"}} {
-		if err := os.WriteFile("/proc/sys/kernel/"+set[0], []byte(set[1]), 0o644); err != nil {
-			return machinef("%w", err)
-		}
-	}
-	return nil
 }
 
 // hereKernel is the running kernel, whose console is nobody's to read.

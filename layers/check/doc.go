@@ -5,7 +5,8 @@
 // which its kernel applies them, going on after the first objection, or to the
 // text of RFC 2367, in any dialect. Predict condenses a kernel's rules to the
 // answer it will give; what only the kernel's state can tell (does the SA exist,
-// has this kernel the cipher) it lists as possible. Explain goes the other way,
+// has this kernel the cipher) it lists as possible; a Model, of Linux so far, follows
+// that state from request to request and tells. Explain goes the other way,
 // from the answer a kernel gave to its likely reason. Differences says what a message
 // of one system means on another, and Lint puts together what people want to hear of a
 // captured message. Rules lists all rules.

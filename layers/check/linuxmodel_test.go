@@ -217,6 +217,8 @@ var modelCases = map[string][]step{
 	"MIGRATE": {
 		{"without a policy", moveTunnel(2), "policy-unknown", nil, nil, 0, 0},
 		{"SPDADD", spd(layers.SPDADD, tunnelPolicy(0)), "", nil, spd(layers.SPDADD, tunnelPolicy(8)), 0, 0},
+		// Any protocol is no wildcard: ports are compared all the same.
+		{"of another port", with(newMessage(layers.MIGRATE, 0).add(addr(layers.LayerTypeAddressSrc, "192.0.2.1", 7, 32, 0), dst4(), moves(nil))), "policy-unknown", nil, nil, 0, 0},
 		{"of another mode", moveTunnel(1), "migrate-nothing", nil, nil, 0, 0},
 		{"ADD", tunnelSA(layers.ADD, 0x1000), "", nil, nil, 0, 0},
 		{"MIGRATE", moveTunnel(2), "", nil, nil, 0, 0},

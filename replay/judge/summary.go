@@ -176,25 +176,33 @@ func (s *Summary) Rate() float64 {
 // WriteText writes the summary for people.
 func (s *Summary) WriteText(w io.Writer) error {
 	e := &errWriter{w: w}
-	e.printf("%d of %d messages judged (seed %d), %.0f a second, %d kernels\n", s.Next, s.Count, s.Seed, s.Rate(), s.Kernels)
-	e.printf("agreement %.4f %%: %d as predicted, %d undetermined, %d disagreements\n", 100*s.Agreement(), s.Exact, s.Undetermined, s.Disagreements)
-	e.printf("the kernel accepted %d, refused %d by an answer (%d for what it held) and %d by write(2); %d messages of it looked at\n",
+	e.printf("%d of %d messages judged (seed %d), %.0f a second, %s\n", s.Next, s.Count, s.Seed, s.Rate(), counted(uint64(s.Kernels), "kernel"))
+	e.printf("agreement %.4f %%: %d as predicted, %d undetermined, %s", 100*s.Agreement(), s.Exact, s.Undetermined, counted(s.Disagreements, "disagreement"))
+	if s.Unjudged > 0 {
+		e.printf(", %d lost with kernels that died", s.Unjudged)
+	}
+	e.printf("\nthe kernel accepted %d, refused %d by an answer (%d for what it held) and %d by write(2); %d messages of it looked at\n",
 		s.Accepted, s.Refused, s.ByState, s.Unwritten, s.Replies)
 	for _, k := range sortedKeys(s.Open) {
-		e.printf("  undetermined %8d  %s\n", s.Open[k], k)
+		e.printf("%8d  undetermined: %s\n", s.Open[k], k)
 	}
 	for _, c := range s.Classes {
-		e.printf("%-13s %8d  %s (first #%d", c.Kind, c.Count, c.Name, c.First)
+		known := ""
+		if c.Known != "" {
+			known = " (known)"
+		}
+		e.printf("%8d  %s%s: %s\n", c.Count, c.Kind, known, c.Name)
+		e.printf("%8s  first #%d", "", c.First)
 		if c.File != "" {
-			e.printf("; %d messages in %s", c.Messages, c.File)
+			e.printf("; %s in %s", counted(uint64(c.Messages), "message"), c.File)
 		}
 		if c.Console != "" {
-			e.printf(", console in %s", c.Console)
+			e.printf("; console in %s", c.Console)
 		}
-		e.printf(")\n")
+		e.printf("\n")
 		for _, text := range [2]string{c.Note, c.Known} {
 			if text != "" {
-				e.printf("%22s  %s\n", "", text)
+				e.printf("%8s  %s\n", "", text)
 			}
 		}
 	}
@@ -202,6 +210,14 @@ func (s *Summary) WriteText(w io.Writer) error {
 		e.printf("nothing found\n")
 	}
 	return e.err
+}
+
+// counted is a number with a noun, such as "1 kernel".
+func counted(n uint64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func sortedKeys(m map[string]uint64) []string {
