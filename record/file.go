@@ -100,13 +100,17 @@ func (o *output) sync() error {
 	return nil
 }
 
+// ErrRemoved matches the error about a capture, or its side file, that has been
+// removed while it was written.
+var ErrRemoved = errors.New("has been removed, what is recorded would be lost")
+
 func (o *output) removed() error {
 	if o.file == nil || !o.named {
 		return nil
 	}
 	st, err := o.file.Stat()
 	if err == nil && links(st) == 0 {
-		err = fmt.Errorf("%s has been removed, what is recorded would be lost", o.file.Name())
+		err = fmt.Errorf("%s %w", o.file.Name(), ErrRemoved)
 	}
 	return err
 }

@@ -213,9 +213,8 @@ func (r *Recorder) drain(ctx context.Context) error {
 	return nil
 }
 
-// Sync waits until what has been recorded so far is on the disk. It is an error if
-// the capture, or its side file, has been removed meanwhile: what is recorded would
-// be lost. It may be called at any time from any goroutine.
+// Sync waits until what has been recorded so far is on the disk. It is an error
+// (ErrRemoved) if the capture, or its side file, has been removed meanwhile. It may be called at any time from any goroutine.
 func (r *Recorder) Sync() error {
 	r.mu.Lock()
 	w := r.Writer

@@ -109,6 +109,7 @@ type recording struct {
 	stderr io.Writer
 	closed bool
 
+	printing   *beside     // for what is printed beside a capture
 	readerGone atomic.Bool // of standard output
 
 	tracer *trace.Tracer
@@ -180,6 +181,10 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 				}
 				return keep
 			}
+		}
+		if rec.name != "" { // a terminal that is stopped does not stop the recording
+			rec.printing = newBeside(p.w, 1<<20)
+			p.w = rec.printing
 		}
 		rec.OnRecord = func(r *record.Record) error {
 			if r.TwinOf != 0 && p.isText() {
@@ -336,7 +341,10 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 		if child != nil {
 			status = ownFailure
 		}
-		return &statusError{status, fmt.Errorf("%w; what has been recorded stays readable", err)}
+		if !errors.Is(err, record.ErrRemoved) {
+			err = fmt.Errorf("%w; what has been recorded stays readable", err)
+		}
+		return &statusError{status, err}
 	}
 	if child != nil {
 		return child.result()
@@ -352,6 +360,15 @@ func (rec *recording) close() error {
 	err := rec.Recorder.Close()
 	if cerr := rec.conn.Close(); err == nil {
 		err = cerr
+	}
+	if rec.printing != nil {
+		left, cut := rec.printing.end(3 * time.Second)
+		if left > 0 {
+			rec.say("%d messages were not printed, because standard output was too slow", left)
+		}
+		if cut {
+			rec.say("the last messages were not printed, because standard output stands still")
+		}
 	}
 	if rec.after != nil {
 		rec.after.wait()
@@ -426,7 +443,11 @@ func (rec *recording) greetFile() {
 func (rec *recording) summary() {
 	n := rec.Counts()
 	var b strings.Builder
-	fmt.Fprintf(&b, "Packets captured: %d", n.Kept)
+	captured := n.Kept
+	if rec.Writer != nil {
+		captured = n.Written
+	}
+	fmt.Fprintf(&b, "Packets captured: %d", captured)
 	switch {
 	case rec.plan.divided():
 		fmt.Fprintf(&b, " (%d bytes in %s)", n.Bytes, plural(n.Files, "file"))
@@ -437,6 +458,9 @@ func (rec *recording) summary() {
 	var also []string
 	if n.Sent > 0 {
 		also = append(also, fmt.Sprintf("%d sent by pfkeycap", n.Sent))
+	}
+	if n.Kept > captured {
+		also = append(also, fmt.Sprintf("%d could not be written", n.Kept-captured))
 	}
 	if rec.Keep != nil {
 		also = append(also, fmt.Sprintf("%d left out by the filter", n.Received+n.Sent-n.Kept))

@@ -47,19 +47,37 @@ func parseStart(c *cli.Context) (*start, error) {
 func (rec *recording) open(promisc bool) error {
 	pid := uint32(os.Getpid())
 	if promisc {
-		if err := rec.Send(func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, pid) }); err != nil {
-			return machinef("switching X_PROMISC on: %w", err)
+		if err := rec.request("switching X_PROMISC on", func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, pid) }); err != nil {
+			return err
 		}
 	} else {
 		rec.say("not promiscuous: only what the kernel tells everybody is recorded, no requests, no errors and no answers to others")
 	}
 	for i, t := range rec.start.satypes {
-		if err := rec.Send(func() ([]byte, error) { return rec.conn.Register(t, uint32(i), pid) }); err != nil {
-			return machinef("REGISTER: %w", err)
+		if err := rec.request("REGISTER", func() ([]byte, error) { return rec.conn.Register(t, uint32(i), pid) }); err != nil {
+			return err
 		}
 	}
 	if len(rec.start.satypes) > 0 {
 		rec.say("registered: the kernel takes this for a key manager, so packets that need an SA wait for one, and nobody will make it unless a key manager runs too")
+	}
+	return nil
+}
+
+// request sends a request without which there is no recording. What this machine
+// refuses is one error, what the capture cannot take another.
+func (rec *recording) request(what string, do func() ([]byte, error)) error {
+	var refused error
+	err := rec.Send(func() (msg []byte, err error) {
+		msg, err = do()
+		refused = err
+		return msg, err
+	})
+	switch {
+	case refused != nil:
+		return machinef("%s: %w", what, refused)
+	case err != nil:
+		return &statusError{exitDamage, err}
 	}
 	return nil
 }
