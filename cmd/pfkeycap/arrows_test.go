@@ -37,6 +37,9 @@ var allowed = map[string]string{
 	"fixtures":                     "record layers",
 	"fixtures/internal/fromcorpus": "record layers",
 	"fuzz":                         "*",
+	"fuzz/engine":                  "layers",
+	"fuzz/law":                     "*",
+	"fuzz/seed":                    "fuzz/engine layers layers/gen layers/pfjson record record/convert",
 }
 
 // forbidden are imports that no package outside of tests may have, with the

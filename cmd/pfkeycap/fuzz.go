@@ -7,10 +7,10 @@ import (
 func fuzzCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "fuzz",
-		Usage:     "make valid and broken messages to test PF_KEY code with",
+		Usage:     "make valid and broken messages, and test PF_KEY code with them",
 		ArgsUsage: "SUBCOMMAND",
 		Description: `Messages come from a seed: the same seed gives the same messages on every machine. Most
 are broken on purpose, each in a way that its comment names.`,
-		Subcommands: []*cli.Command{fuzzGenerateCommand(), fuzzKernelCommand()},
+		Subcommands: []*cli.Command{fuzzGenerateCommand(), fuzzKernelCommand(), fuzzExportCommand()},
 	}
 }

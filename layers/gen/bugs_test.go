@@ -2,11 +2,17 @@ package gen_test
 
 import (
 	"encoding/binary"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/pfkeycap/pfkeycap/fuzz/engine"
+	"github.com/pfkeycap/pfkeycap/fuzz/seed"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/gen"
 )
@@ -384,6 +390,20 @@ func (m *message) pair(f func(a, z []byte) bool) bool {
 
 func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) }
 
+var write = flag.String("write", "", "write the first message for each known bug into this directory, as an input of a fuzz target")
+
+// store writes a message for a bug as an input of a native target.
+func store(t *testing.T, b *bug, c layers.Codec, msg []byte) {
+	name := strings.Trim(regexp.MustCompile("[^A-Za-z0-9]+").ReplaceAllString(b.id+" "+b.what, "-"), "-")
+	path := filepath.Join(*write, strings.ToLower(name))
+	if _, err := os.Stat(path); err == nil || len(msg) > 4096 {
+		return
+	}
+	if err := os.WriteFile(path, seed.AppendGo(nil, engine.Number(c), msg), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestBugs counts how often each known bug would be triggered by the first 10,000
 // messages of every dialect that has it.
 func TestBugs(t *testing.T) {
@@ -400,6 +420,9 @@ func TestBugs(t *testing.T) {
 				for i := range bugs {
 					if bugs[i].hit(m) {
 						count[i]++
+						if b := &bugs[i]; *write != "" && (b.in == "" || slices.Contains(strings.Fields(b.in), c.Dialect.String())) {
+							store(t, b, c, buf)
+						}
 					}
 				}
 				if len(buf) > 1 {

@@ -172,7 +172,7 @@ func Recording(src replay.Source) (*Target, error) {
 			requests, answers = append(requests, r.Codec.Unwrap(b)), append(answers, nil)
 		case trace.Reply:
 			if i, ok := index[r.ReplyTo]; ok {
-				answers[i] = append(answers[i], b)
+				answers[i] = append(answers[i], r.Codec.Unwrap(b))
 			}
 		}
 	}

@@ -1,0 +1,2 @@
+#!/bin/bash -eu
+exec "$SRC/pfkeycap/fuzz/build.sh"
