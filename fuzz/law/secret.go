@@ -54,6 +54,23 @@ func Secrets(t T, n uint8, data []byte) {
 	if x, y := shown(c, a), shown(c, z); x != y {
 		t.Fatalf("%v: outputs differ with the secrets of the message\n%x\n%s", c, data, firstDifference(x, y))
 	}
+	for _, d := range []check.Direction{check.Unknown, check.ToKernel, check.FromKernel} {
+		problems(t, c, check.Judge(c.Dialect, c, a, d), check.Judge(c.Dialect, c, z, d))
+	}
+}
+
+// problems wants the objections to two messages to say the same where they are the
+// same. Which there are may depend on secrets: a kernel reads on behind a request
+// that is longer than its policy, and what it finds there it refuses or does not.
+func problems(t T, c layers.Codec, a, z []check.Problem) {
+	t.Helper()
+	for _, x := range a {
+		for _, y := range z {
+			if x.Code == y.Code && x.Offset == y.Offset && x.Ext == y.Ext && (x.String() != y.String() || x.Instead != y.Instead) {
+				t.Fatalf("%v: a problem differs with the secrets of the message\n%v\n%v", c, &x, &y)
+			}
+		}
+	}
 }
 
 // shown is everything that this module can say of a message without showing keys.
@@ -72,14 +89,6 @@ func shown(c layers.Codec, data []byte) string {
 	var m layers.Message
 	m.Codec = c
 	fmt.Fprintln(&b, m.DecodeFromBytes(data, nil))
-	for _, d := range []check.Direction{check.Unknown, check.ToKernel, check.FromKernel} {
-		for _, x := range check.Judge(c.Dialect, c, data, d) {
-			fmt.Fprintf(&b, "%s %v %+v\n", x.Code, &x, x)
-		}
-	}
-	if len(data) > 2 {
-		fmt.Fprintln(&b, check.Explain(c, data, data[2]), check.Explain(c, data, 22))
-	}
 	_, err := layers.Transcode(nil, c, layers.Codec{Dialect: c.Dialect, Order: layers.LittleEndian + layers.BigEndian - c.Order}, data)
 	fmt.Fprintln(&b, err)
 	return b.String()
