@@ -208,12 +208,21 @@ const (
 	EnumLevel       = shape.PolicyLevel
 	EnumPolicyType  = shape.PolicyType
 	EnumPolicyScope = shape.PolicyScope
+	EnumIdentType   = shape.IdentType
+	EnumNATTType    = shape.NATTType
 	EnumFlowType    = shape.FlowType   // OpenBSD
 	EnumFlowDir     = shape.FlowDir    // OpenBSD
+	EnumCredType    = shape.CredType   // OpenBSD
+	EnumAuthType    = shape.AuthType   // of OpenBSD's credentials
+	EnumKMProto     = shape.KMProto    // illumos
+	EnumAlgType     = shape.AlgType    // illumos
 	EnumDiagnostic  = shape.Diagnostic // in sadb_msg_reserved, on illumos
 
 	// Flags.
-	EnumSAFlags = shape.SAFlags
+	EnumSAFlags     = shape.SAFlags
+	EnumPolicyFlags = shape.PolicyFlags
+	EnumSA2Flags    = shape.SA2Flags  // macOS
+	EnumSensFlags   = shape.SensFlags // illumos
 )
 
 // EnumName returns the name of a number, as in the dialect's header without its
