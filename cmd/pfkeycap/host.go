@@ -59,19 +59,3 @@ func policiesElsewhere(d layers.Dialect) string {
 	}
 	return ""
 }
-
-// hidden says what a listener on a system is not shown, and what would show it
-// (RFC 2367 appendix A leaves it to each system).
-func hidden(d layers.Dialect) string {
-	switch d {
-	case layers.Linux:
-		return "a request whose write fails is not seen (strace of the program shows it); Linux counts no lost messages"
-	case layers.FreeBSD, layers.NetBSD, layers.MacOS, layers.DragonFly:
-		return "this system shows what the kernel says, not what programs ask (ktrace or dtrace of the program shows that)"
-	case layers.Illumos:
-		return "this system shows what the kernel says, not what programs ask (truss of the program shows that)"
-	case layers.OpenBSD:
-		return "this system does not show the error number of a refused write (ktrace of the program does)"
-	}
-	return ""
-}

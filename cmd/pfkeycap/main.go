@@ -187,6 +187,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			doctorCommand(),
 			demoCommand(),
 			targetCommand(),
+			launchCommand(),
 			serveKernelCommand(),
 			versionCommand(),
 			manCommand(),

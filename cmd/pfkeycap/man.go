@@ -36,7 +36,7 @@ func manual(app *cli.App) string {
 		}
 		manCommandText(p, c, c.Name)
 	}
-	b.WriteString(manRest)
+	b.WriteString(manRecord() + manRest)
 	return b.String()
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -55,7 +54,7 @@ Files are made with mode 0600. One that is there is never overwritten without
 			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE and its side file"},
 			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "only what `EXPR` is true for, as decode -Y has it; the rest is counted"},
 			targetFlag(), sandboxFlag(),
-		}, startFlags(), fileFlags(), outputFlags("t")),
+		}, startFlags(), privilegeFlags(), fileFlags(), outputFlags("t")),
 		Action: recordAction,
 	}
 }
@@ -90,7 +89,7 @@ func recordAction(c *cli.Context) error {
 	if elsewhere, err := inTarget(c); elsewhere {
 		return err
 	}
-	rec, err := newRecording(c, plan)
+	rec, err := newRecording(c, plan, command)
 	if err != nil {
 		return err
 	}
@@ -116,6 +115,8 @@ type recording struct {
 	who    *who
 	losses losses
 	start  *start
+
+	launcher *launcher // of the command, where it is to keep privileges that we give up
 }
 
 // annotate completes a record with what is known of its process and of what came
@@ -126,7 +127,7 @@ func (rec *recording) annotate(r *record.Record) {
 	rec.followStart(r, rec.followDumps(r))
 }
 
-func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
+func newRecording(c *cli.Context, plan *filePlan, command []string) (rec *recording, err error) {
 	rec = &recording{stderr: c.App.ErrWriter, name: c.String("write"), plan: plan}
 	if p := newProgress(rec.stderr); p != nil && rec.name != "" && !c.Bool("print") {
 		rec.stderr = p
@@ -136,14 +137,16 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 		return nil, err
 	}
 	rec.conn = conn
+	opened := rec
 	defer func() {
 		if err != nil {
 			conn.Close()
+			opened.launcher.close()
 		}
 	}()
 	want := c.Int("buffer") << 10
 	if got, err := conn.SetReceiveBuffer(want); err != nil || got < want {
-		fmt.Fprintf(rec.stderr, "pfkeycap: record: the receive buffer is %d KiB, not %d: more messages at once are lost (root of the first user namespace may force it)\n", got>>10, want>>10)
+		rec.say("the receive buffer is %d KiB, not %d: what does not fit is lost%s", got>>10, want>>10, bufferAdvice)
 	}
 	rec.Socket = &socket{conn: conn, batch: keysock.NewBatch(0)}
 	rec.Codec = hostCodec()
@@ -154,6 +157,9 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 	promisc := !c.Bool("no-promiscuous-mode")
 	rec.who = newWho(conn, rec.say, rec.Note)
 	rec.who.state()
+	if err := rec.givePrivilegesUp(c, command); err != nil {
+		return nil, err
+	}
 	// The queue is watched, so order alone tells which of two equal messages is the
 	// request, but where the Recorder suspects a gap.
 	rec.tracer = trace.New(trace.Options{Promisc: record.No, Lossless: true})
@@ -202,6 +208,9 @@ func newRecording(c *cli.Context, plan *filePlan) (rec *recording, err error) {
 	}
 	if rec.name != "" {
 		if err := rec.openCapture(c, promisc, salt); err != nil {
+			if name := c.String("relinquish-privileges"); name != "" && errors.Is(err, os.ErrPermission) {
+				err = fmt.Errorf("%w (-Z: files are made as %s)", err, name)
+			}
 			return nil, err
 		}
 	}
@@ -310,7 +319,7 @@ func (rec *recording) run(c *cli.Context, command []string) error {
 	var child *childRun
 	if command != nil {
 		var err error
-		if child, err = startChild(c, command, cancel); err != nil {
+		if child, err = rec.startChild(c, command, cancel); err != nil {
 			cancel()
 			<-ended
 			return err
@@ -501,63 +510,4 @@ func (s *socket) Interrupt() { _ = s.conn.SetReadDeadline(time.Unix(1, 0)) }
 func (s *socket) Queue() (used, limit int) {
 	m, _ := s.batch.Queue()
 	return int(m.Queued), int(m.Limit)
-}
-
-// childRun is the command that is recorded.
-type childRun struct {
-	cmd  *exec.Cmd
-	done chan error
-	err  error
-}
-
-// quiet is how long the recording goes on after the command, for what it made the
-// kernel say.
-const quiet = 100 * time.Millisecond
-
-func startChild(c *cli.Context, command []string, ended func()) (*childRun, error) {
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.App.Reader, standardOutput(c), c.App.ErrWriter
-	if err := cmd.Start(); err != nil {
-		status := 127
-		if errors.Is(err, os.ErrPermission) {
-			status = 126
-		}
-		return nil, &statusError{status, err}
-	}
-	r := &childRun{cmd: cmd, done: make(chan error, 1)}
-	go func() {
-		err := cmd.Wait()
-		time.Sleep(quiet)
-		r.done <- err
-		ended()
-	}()
-	return r, nil
-}
-
-// stop ends the command if it still runs, as when the recording was interrupted.
-func (r *childRun) stop() {
-	select {
-	case r.err = <-r.done:
-		return
-	default:
-	}
-	_ = r.cmd.Process.Signal(os.Interrupt)
-	select {
-	case r.err = <-r.done:
-	case <-time.After(5 * time.Second):
-		_ = r.cmd.Process.Kill()
-		r.err = <-r.done
-	}
-}
-
-// result is the command's exit status as env(1) gives it on.
-func (r *childRun) result() error {
-	var ee *exec.ExitError
-	if !errors.As(r.err, &ee) {
-		return r.err
-	}
-	if ws, ok := ee.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return &statusError{status: 128 + int(ws.Signal())}
-	}
-	return &statusError{status: ee.ExitCode()}
 }

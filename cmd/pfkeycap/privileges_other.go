@@ -1,0 +1,9 @@
+//go:build !unix
+
+package main
+
+import "errors"
+
+func become(account) error { return errors.ErrUnsupported }
+
+func dropCapabilities() error { return errors.ErrUnsupported }
