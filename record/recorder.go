@@ -224,11 +224,17 @@ func (r *Recorder) Sync() error {
 		return err
 	}
 	// Not under the lock: messages come in while a slow disk works.
-	if err = w.Sync(); err == nil {
-		err = w.removed()
+	err = w.Sync()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w != r.Writer {
+		if errors.Is(err, os.ErrClosed) {
+			err = nil // a Rotation has closed it, and Close brings it to the disk
+		}
+		return err // a ring may have removed it
 	}
-	if errors.Is(err, os.ErrClosed) {
-		err = nil // a Rotation has closed it, and Close brings it to the disk
+	if err == nil {
+		err = w.removed()
 	}
 	return err
 }

@@ -304,6 +304,9 @@ func (w *who) closed(s *pfkeySocket) {
 			continue
 		}
 		w.mu.Lock()
+		if len(w.gone) == maxProcessNames { // nothing has been recorded for long
+			w.gone = slices.Delete(w.gone, 0, 1)
+		}
 		w.gone = append(w.gone, goneProcess{o.PID, time.Now()})
 		w.some.Store(true)
 		w.mu.Unlock()
