@@ -22,8 +22,13 @@ message a line; "-" is standard input. Prints one line for each message:
   #43 10:00:00.123501 < ADD esp 10.0.0.1 > 10.0.0.2 spi=0x00001234 … re=#42 +45us
 
 ">" is to the kernel, "<" from it, "?" not known. The second copies that a
-promiscuous Linux socket gets are left out of text (--keep-duplicates shows them).
-Keys are never shown without --show-keys.
+promiscuous socket gets are left out of text (--keep-duplicates shows them); what it
+gets wrapped, on other systems than Linux, comes after "holds". Keys are never shown
+without --show-keys.
+
+Whose numbers and which byte order they are a capture says, or else the bytes tell,
+or --dialect and --order do. What the bytes contradict is said on standard error and,
+with -T json, as the problem other-dialect; what they do not tell apart is said, too.
 
 --lint names below each message what is wrong with it: what the kernel of its system
 objects to, and in requests what RFC 2367 does. --lint=OS asks for another system:
