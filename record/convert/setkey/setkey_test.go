@@ -80,6 +80,8 @@ var statements = []struct {
 	{"wide window", "add 10.0.0.1 10.0.0.2 esp 0x00000100 -r 1024 -E null ;", "", freebsd},
 	{"tcp-md5", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", freebsd},
 	{"tcp-md5 of OpenBSD", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", openbsd},
+	{"tcp-md5 of NetBSD", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", layers.Codec{Dialect: layers.NetBSD, Order: layers.BigEndian}},
+	{"tcp-md5 of illumos", "add 10.0.0.1 10.0.0.2 tcp 0x00001000 -A tcp-md5 0x736563726574 ;", "", layers.Codec{Dialect: layers.Illumos, Order: layers.LittleEndian}},
 	{"aead", "add 10.0.0.1 10.0.0.2 esp 0x00000100 -E aes-gcm-16 0x0102030405060708090a0b0c0d0e0f1011121314 ;", "", freebsd},
 	{"lifetimes last", "add 10.0.0.1 10.0.0.2 esp 256 -E null -lh 9 -u 3;", "add 10.0.0.1 10.0.0.2 esp 0x00000100 -u 3 -lh 9 -E null ;", linux},
 	{"update", "update 10.0.0.1 10.0.0.2 esp 0x00000100 -E null ;", "", linux},
