@@ -16,7 +16,7 @@ const fixtures = "../fixtures"
 
 // set is made once for all targets.
 var set = sync.OnceValues(func() (*seed.Set, error) {
-	set := seed.NewSet()
+	set := seed.NewSet(false)
 	err := filepath.WalkDir(fixtures, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".pcapng") {
 			return err

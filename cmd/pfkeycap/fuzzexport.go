@@ -86,7 +86,7 @@ func fuzzExport(c *cli.Context) error {
 // seedSet gathers seeds: those of the encoders, of the capture that is part of the
 // program, and of the inputs.
 func seedSet(c *cli.Context) (*seed.Set, error) {
-	set := seed.NewSet()
+	set := seed.NewSet(true)
 	demo := fixtures.Demo()
 	for {
 		r, err := demo.Next()

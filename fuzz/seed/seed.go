@@ -10,7 +10,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/pfkeycap/pfkeycap/fuzz/engine"
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -81,29 +81,36 @@ type recorded struct {
 // generated is how many messages are made to find one of every kind.
 const generated = 4000
 
-// NewSet returns a Set that holds what the encoders make.
-func NewSet() *Set {
+// NewSet returns a Set that holds what the encoders make: a message of every type
+// in every dialect and one of every mutation; or, if each is set, of every type in both
+// byte orders too, and of every mutation in each dialect.
+func NewSet(each bool) *Set {
 	s := &Set{kinds: map[string]bool{}}
+	var all []*gen.Generator
+	for n := range uint8(2 * len(layers.Dialects())) {
+		all = append(all, gen.New(engine.Codec(n), 1, gen.Options{}))
+	}
 	var buf []byte
-	for _, d := range layers.Dialects() {
-		for _, o := range []layers.Order{layers.LittleEndian, layers.BigEndian} {
-			c := layers.Codec{Dialect: d, Order: o}
-			g := gen.New(c, 1, gen.Options{})
-			for range generated {
-				var info gen.Info
-				buf, info = g.Next(buf[:0])
-				kind := fmt.Sprint(c, " ", info.Type, info.FromKernel)
-				switch len(info.Mutations) {
-				case 0:
-				case 1: // of one order: an engine finds the other one by itself
-					kind = d.String() + " " + info.Mutations[0]
-				default:
-					continue
-				}
-				if len(buf) <= maxSeed {
-					s.add(kind, c, buf)
-				}
+	for range generated { // in turn, so that the mutations are from all dialects
+		for _, g := range all {
+			var info gen.Info
+			buf, info = g.Next(buf[:0])
+			if len(info.Mutations) > 1 || len(buf) > maxSeed {
+				continue
 			}
+			c := g.Codec()
+			var kind string
+			switch {
+			case len(info.Mutations) > 0 && each: // of one order: an engine finds the other one by itself
+				kind = info.Mutations[0] + c.Dialect.String()
+			case len(info.Mutations) > 0:
+				kind = info.Mutations[0]
+			case each || (c.Order == layers.BigEndian) == (info.Type&1 == 1):
+				kind = fmt.Sprint(c, " ", info.Type, info.FromKernel)
+			default:
+				continue
+			}
+			s.add(kind, c, buf)
 		}
 	}
 	return s
@@ -144,11 +151,12 @@ func (s *Set) Record(r *record.Record) {
 	var m layers.Message
 	m.Codec = r.Codec
 	_ = m.DecodeFromBytes(r.Bytes(), nil)
-	kind := r.Codec.String() + m.TypeName() + strconv.Itoa(int(r.Dir)) + m.RestReason.Code()
+	names := []string{r.Codec.String(), m.TypeName(), m.RestReason.Code()}
 	for i := range m.Extensions {
-		kind += " " + m.Extensions[i].Name()
+		names = append(names, m.Extensions[i].Name())
 	}
-	s.add(kind, r.Codec, r.Bytes())
+	slices.Sort(names[3:])
+	s.add(strings.Join(slices.Compact(names), " "), r.Codec, r.Bytes())
 }
 
 // Messages calls f with every message. data is the Set's.

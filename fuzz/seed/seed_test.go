@@ -15,7 +15,7 @@ import (
 // TestSeeds: every target has seeds of its own types, which are read back from a
 // native corpus as they were written.
 func TestSeeds(t *testing.T) {
-	set := seed.NewSet()
+	set := seed.NewSet(true)
 	for _, target := range seed.Targets() {
 		n := 0
 		target.Each(set, func(args ...any) {
