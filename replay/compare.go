@@ -110,7 +110,10 @@ func Worst(list []Difference) Verdict {
 // comparer compares messages. Its memory is used again.
 type comparer struct {
 	a, b flat // recorded, target
-	out  []Difference
+	msg  layers.Message
+
+	reducedA, reducedB []byte
+	out                []Difference
 
 	bound *bindings // or nil
 	rec   uint64
@@ -145,8 +148,10 @@ func (m *comparer) compare(c layers.Codec, recorded, target []byte, bound *bindi
 		return nil
 	}
 	m.bound = bound
-	m.a.fill(c, recorded)
-	m.b.fill(c, target)
+	if !m.reduce(c, recorded, target) {
+		m.a.fill(c, recorded)
+		m.b.fill(c, target)
+	}
 	if m.headDiffers() {
 		return m.out
 	}
@@ -161,6 +166,57 @@ func (m *comparer) compare(c layers.Codec, recorded, target []byte, bound *bindi
 		m.out[len(m.out)-1].Reason += fmt.Sprintf(" … and %d more differences of this message", m.more)
 	}
 	return m.out
+}
+
+// reduce fills in the headers of two messages and those of their extensions that
+// are not the same octets, which are few: mostly that with the times. It reports
+// whether that is enough to tell all their differences: that is so if both have the
+// same extensions in the same order, and can be divided into them to the end.
+func (m *comparer) reduce(c layers.Codec, recorded, target []byte) bool {
+	for _, b := range [][]byte{recorded, target} {
+		m.msg.Codec = c
+		if m.msg.DecodeFromBytes(b, nil) != nil || m.msg.Rest != nil || m.msg.Inner != nil || int(m.msg.Len)*layers.Word != len(b) {
+			return false
+		}
+	}
+	m.reducedA, m.reducedB = append(m.reducedA[:0], recorded[:layers.BaseLen]...), append(m.reducedB[:0], target[:layers.BaseLen]...)
+	a, b := recorded[layers.BaseLen:], target[layers.BaseLen:]
+	for len(a) > 0 && len(b) > 0 {
+		x, y := extension(a, c.Order), extension(b, c.Order)
+		if x == nil || y == nil || !bytes.Equal(x[2:4], y[2:4]) {
+			return false
+		}
+		if !bytes.Equal(x, y) {
+			if get16(x[2:], c.Order) == extSA {
+				return false // what its SPI stands for takes the addresses to tell
+			}
+			m.reducedA, m.reducedB = append(m.reducedA, x...), append(m.reducedB, y...)
+		}
+		a, b = a[len(x):], b[len(y):]
+	}
+	if len(a) > 0 || len(b) > 0 {
+		return false
+	}
+	put16(m.reducedA[4:], c.Order, uint16(len(m.reducedA)/layers.Word))
+	put16(m.reducedB[4:], c.Order, uint16(len(m.reducedB)/layers.Word))
+	m.a.fill(c, m.reducedA)
+	m.b.fill(c, m.reducedB)
+	return true
+}
+
+// extSA is the number of the SA extension, which is the same everywhere (RFC 2367).
+const extSA = 1
+
+// extension returns the extension that b begins with, or nil.
+func extension(b []byte, o layers.Order) []byte {
+	if len(b) < layers.ExtLen {
+		return nil
+	}
+	n := int(get16(b, o)) * layers.Word
+	if n < layers.ExtLen || n > len(b) {
+		return nil
+	}
+	return b[:n]
 }
 
 func firstDifference(a, b []byte) int {
@@ -453,7 +509,8 @@ func (m *flat) render(c *cell) string {
 	if c.f == baseErrno && c.v.Uint == 0 {
 		return "0"
 	}
-	return string(layers.AppendValue(nil, m.codec.Dialect, c.f, &c.v))
+	m.text = layers.AppendValue(m.text[:0], m.codec.Dialect, c.f, &c.v)
+	return string(m.text)
 }
 
 // judge decides whether a difference is volatile.

@@ -17,6 +17,7 @@ type flat struct {
 	dst      netip.Addr // of ADDRESS_DST, to which SPIs belong
 	satype   uint8
 
+	text   []byte // a value, while it is made
 	arena  []byte // paths of cells
 	prefix []byte // of the path of the next cell
 	groups []group

@@ -183,7 +183,7 @@ type planner struct {
 	items    []item
 	byRecord map[uint64]int // item of a request
 	byPID    map[uint32][]int
-	givers   map[boundValue]int // step whose answers have a value
+	givers   map[boundValue]int // step whose answers have a value; of 0, the last of its kind
 	requests int                // to be sent
 	order    layers.Order       // of the kernel, once it is known
 	hidden   bool               // some record has stand-ins

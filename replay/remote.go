@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,6 +154,9 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, t Target) error {
 		if err != nil {
 			return errors.Join(err, s.finish(&Report{}, err))
 		}
+		// What reading the plan has left behind is memory that a guest has already been
+		// given, which is dear, and a collection later on would come amid the requests.
+		runtime.GC()
 		report, err := s.run(ctx, plan, o, h)
 		if err := s.finish(report, err); err != nil {
 			return fmt.Errorf("writing the report: %w", err)

@@ -60,6 +60,13 @@ func (p *planner) narrow(s *Step) {
 	}
 }
 
+func get16(b []byte, o layers.Order) uint16 {
+	if o == layers.BigEndian {
+		return binary.BigEndian.Uint16(b)
+	}
+	return binary.LittleEndian.Uint16(b)
+}
+
 func put16(b []byte, o layers.Order, v uint16) {
 	if o == layers.BigEndian {
 		binary.BigEndian.PutUint16(b, v)
@@ -88,7 +95,11 @@ func (p *planner) refer(s *Step) {
 	}
 	s.refs = f.refs
 	for _, r := range s.refs {
-		if g, ok := p.givers[r.boundValue]; ok {
+		g, ok := p.givers[r.boundValue]
+		if !ok { // then it must not be one that the target chose meanwhile
+			g, ok = p.givers[boundValue{kind: r.kind}]
+		}
+		if ok {
 			s.needs = max(s.needs, g)
 		}
 	}
@@ -104,9 +115,11 @@ func (p *planner) give(s *Step, index int) {
 		}
 		if sa, dst := m.SA(), m.AddressDst(); s.typ == layers.GETSPI && sa != nil && dst != nil {
 			p.givers[boundValue{kind: bindSPI, satype: m.SAType, dst: dst.Addr(), value: sa.SPI}] = index
+			p.givers[boundValue{kind: bindSPI}] = index
 		}
 		if pol := m.Policy(); pol != nil {
 			p.givers[boundValue{kind: bindPolicyID, value: pol.ID}] = index
+			p.givers[boundValue{kind: bindPolicyID}] = index
 			for _, r := range pol.Requests() {
 				if r.ReqID > maxManualReqID {
 					p.givers[boundValue{kind: bindReqID, value: r.ReqID}] = index

@@ -7,6 +7,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -35,16 +36,36 @@ const defaultBuffer = 2 << 20
 
 // Target is a replay.Target. Its methods are for one goroutine, except Close.
 type Target struct {
-	opts    Options
-	codec   layers.Codec
-	socks   map[int]*keysock.Conn
-	order   []int // numbers of the open sockets, in the order of opening
-	spare   *keysock.Conn
-	queue   []replay.Request
-	batch   *keysock.Batch
-	data    []byte // of the messages of the last answer
-	answer  []replay.Message
-	offsets []int
+	opts  Options
+	codec layers.Codec
+	socks map[int]*keysock.Conn
+	order []int           // numbers of the open sockets, in the order of opening
+	conns []*keysock.Conn // the same
+	spare *keysock.Conn
+
+	queue []replay.Request // from head on: not yet handled
+	head  int
+
+	// Of the requests that were handled last:
+	answers []replay.Answer // from taken on: not yet taken
+	taken   int
+	errnos  []int
+	found   []found
+	data    []byte // of all messages
+	list    []replay.Message
+
+	batch *keysock.Batch
+	poll  keysock.Poll
+	ready []int
+	lot   [][]byte
+	keys  []key
+}
+
+// found is a message that was read.
+type found struct {
+	request  int // the one of those handled together that it is given to
+	socket   int
+	from, to int // in Target.data
 }
 
 var _ replay.Target = (*Target)(nil)
@@ -93,8 +114,14 @@ func (t *Target) Codec() layers.Codec { return t.codec }
 
 // Send queues a request; Recv hands it to the kernel.
 func (t *Target) Send(ctx context.Context, r replay.Request) error {
-	if len(t.queue) >= replay.MaxOutstanding {
+	if len(t.queue)-t.head+len(t.answers)-t.taken >= replay.MaxOutstanding {
 		return fmt.Errorf("more than %d requests without an answer taken", replay.MaxOutstanding)
+	}
+	if t.head >= replay.MaxOutstanding { // the memory of those handled is kept for later ones
+		for i := t.head; i < len(t.queue); i++ {
+			t.queue[i-t.head], t.queue[i] = t.queue[i], t.queue[i-t.head]
+		}
+		t.queue, t.head = t.queue[:len(t.queue)-t.head], 0
 	}
 	n := len(t.queue)
 	t.queue = slices.Grow(t.queue, 1)[:n+1]
@@ -106,55 +133,188 @@ func (t *Target) Send(ctx context.Context, r replay.Request) error {
 
 // Recv writes the oldest request and reads what all sockets have to say then. It
 // does not wait: a kernel handles a request inside write(2), and goes on with a
-// long DUMP when it is read.
+// long DUMP when it is read. If more requests are queued of which it can be told
+// whose answer is whose, they are written before anything is read.
 func (t *Target) Recv(ctx context.Context) (replay.Answer, error) {
-	if len(t.queue) == 0 {
-		return replay.Answer{}, errors.New("no request is waiting for an answer")
-	}
-	if err := ctx.Err(); err != nil {
-		return replay.Answer{}, err
-	}
-	r := t.queue[0]
-	defer func() { // keep the memory of its message for a later one
-		copy(t.queue, t.queue[1:])
-		t.queue[len(t.queue)-1] = r
-		t.queue = t.queue[:len(t.queue)-1]
-	}()
-	t.data, t.answer, t.offsets = t.data[:0], t.answer[:0], t.offsets[:0]
-	c, err := t.socket(r.Socket)
-	if err != nil {
-		return replay.Answer{}, err
-	}
-	var a replay.Answer
-	if len(r.Message) > 0 {
-		if a.Errno, err = write(c, r.Message); err != nil {
+	if t.taken == len(t.answers) {
+		if t.head == len(t.queue) {
+			return replay.Answer{}, errors.New("no request is waiting for an answer")
+		}
+		if err := ctx.Err(); err != nil {
 			return replay.Answer{}, err
 		}
+		n := t.together()
+		if err := t.handle(t.queue[t.head : t.head+n]); err != nil {
+			return replay.Answer{}, err
+		}
+		if t.head += n; t.head == len(t.queue) {
+			t.queue, t.head = t.queue[:0], 0
+		}
 	}
-	if err := t.drain(r.Socket, c); err != nil {
-		return replay.Answer{}, err
+	t.taken++
+	return t.answers[t.taken-1], nil
+}
+
+// key tells whose answer is whose, as far as Linux copies the header of a request
+// into its answer.
+type key struct {
+	typ      uint8
+	pid, seq uint32
+}
+
+func keyOf(msg []byte) key {
+	k := key{msg[1], binary.NativeEndian.Uint32(msg[12:]), binary.NativeEndian.Uint32(msg[8:])}
+	if k.typ == layers.SPDSETIDX { // which is answered as SPDADD
+		k.typ = layers.SPDADD
 	}
-	for _, n := range t.order {
-		if n != r.Socket {
-			if err := t.drain(n, t.socks[n]); err != nil {
-				return replay.Answer{}, err
+	return k
+}
+
+// maxTogether is how many requests are written before their answers are read. Those
+// must fit into the receive queue.
+const maxTogether = 64
+
+// together returns how many of the queued requests can be handled at once: on one
+// socket, each with a key of its own, and none whose answers are many or have
+// another key.
+func (t *Target) together() int {
+	t.keys = t.keys[:0]
+	queue := t.queue[t.head:]
+	if t.codec.Dialect != layers.Linux {
+		return 1
+	}
+	for i := range queue[:min(len(queue), maxTogether)] {
+		q := &queue[i]
+		if q.Socket != queue[0].Socket || len(q.Message) < layers.BaseLen {
+			break
+		}
+		k := keyOf(q.Message)
+		switch k.typ {
+		case layers.DUMP, layers.SPDDUMP, layers.FLUSH, layers.SPDFLUSH, layers.PROMISC, layers.MIGRATE:
+			return max(i, 1)
+		}
+		if slices.Contains(t.keys, k) {
+			break
+		}
+		t.keys = append(t.keys, k)
+		if q.Last {
+			break
+		}
+	}
+	return max(len(t.keys), 1)
+}
+
+// handle writes requests, all on one socket, and reads what is said then.
+func (t *Target) handle(list []replay.Request) error {
+	t.data, t.found, t.errnos = t.data[:0], t.found[:0], t.errnos[:0]
+	t.answers, t.taken = t.answers[:0], 0
+	socket := list[0].Socket
+	c, err := t.socket(socket)
+	if err != nil {
+		return err
+	}
+	if len(list) == 1 {
+		errno := 0
+		if len(list[0].Message) > 0 {
+			if errno, err = refusal(c.Write(list[0].Message)); err != nil {
+				return err
+			}
+		}
+		t.errnos = append(t.errnos, errno)
+	} else if err := t.writeAll(c, list); err != nil {
+		return err
+	}
+	if err := t.drain(socket, c); err != nil {
+		return err
+	}
+	if err := t.drainOthers(socket); err != nil {
+		return err
+	}
+	if list[len(list)-1].Last {
+		if err := t.drop(socket); err != nil {
+			return err
+		}
+	}
+	t.divide(len(list))
+	return nil
+}
+
+// writeAll writes several requests, and notes which errno each was refused with.
+func (t *Target) writeAll(c *keysock.Conn, list []replay.Request) error {
+	t.lot = t.lot[:0]
+	for i := range list {
+		t.lot = append(t.lot, list[i].Message)
+		t.errnos = append(t.errnos, 0)
+	}
+	for done := 0; done < len(t.lot); {
+		n, werr := c.WriteBatch(t.lot[done:])
+		done += n
+		errno, err := refusal(n, werr)
+		if err != nil {
+			return err
+		}
+		if errno != 0 {
+			t.errnos[done] = errno
+			done++
+		}
+	}
+	return nil
+}
+
+// drainOthers reads what the other sockets hold.
+func (t *Target) drainOthers(socket int) error {
+	if len(t.order) < 3 { // asking whether there is something costs as much
+		for i, n := range t.order {
+			if n != socket {
+				return t.drain(n, t.conns[i])
+			}
+		}
+		return nil
+	}
+	var err error
+	if t.ready, err = t.poll.Ready(t.ready[:0], t.conns); err != nil {
+		return err
+	}
+	for _, i := range t.ready {
+		if t.order[i] != socket {
+			if err := t.drain(t.order[i], t.conns[i]); err != nil {
+				return err
 			}
 		}
 	}
-	if r.Last {
-		if err := t.drop(r.Socket); err != nil {
-			return replay.Answer{}, err
+	return nil
+}
+
+// divide gives each of n requests that were handled together its messages: those
+// with its key. What has none of the keys the kernel said of its own accord, after
+// it had handled the request whose answer stands before.
+func (t *Target) divide(n int) {
+	t.list = slices.Grow(t.list[:0], len(t.found))[:len(t.found)]
+	last, socket := 0, -1
+	if n > 1 {
+		for i := range t.found {
+			f := &t.found[i]
+			if f.socket != socket {
+				last, socket = 0, f.socket
+			}
+			if f.to-f.from >= layers.BaseLen {
+				if k := slices.Index(t.keys, keyOf(t.data[f.from:f.to])); k >= 0 {
+					last = k
+				}
+			}
+			f.request = last
 		}
+		slices.SortStableFunc(t.found, func(a, b found) int { return a.request - b.request })
 	}
-	for i := range t.answer { // only now does the memory stay where it is
-		end := len(t.data)
-		if i+1 < len(t.offsets) {
-			end = t.offsets[i+1]
+	next := 0
+	for i := range n {
+		from := next
+		for ; next < len(t.found) && t.found[next].request == i; next++ {
+			f := &t.found[next]
+			t.list[next] = replay.Message{Socket: f.socket, Data: t.data[f.from:f.to:f.to]}
 		}
-		t.answer[i].Data = t.data[t.offsets[i]:end:end]
+		t.answers = append(t.answers, replay.Answer{Errno: t.errnos[i], Messages: t.list[from:next:next]})
 	}
-	a.Messages = t.answer
-	return a, nil
 }
 
 // socket returns a socket by number, which is opened if need be.
@@ -171,21 +331,21 @@ func (t *Target) socket(n int) (*keysock.Conn, error) {
 		}
 	}
 	t.socks[n] = c
-	t.order = append(t.order, n)
+	t.order, t.conns = append(t.order, n), append(t.conns, c)
 	return c, nil
 }
 
 func (t *Target) drop(n int) error {
 	c := t.socks[n]
 	delete(t.socks, n)
-	t.order = slices.DeleteFunc(t.order, func(x int) bool { return x == n })
+	i := slices.Index(t.order, n)
+	t.order, t.conns = slices.Delete(t.order, i, i+1), slices.Delete(t.conns, i, i+1)
 	return c.Close()
 }
 
-// write returns the errno with which the kernel refused a message, or an error if
+// refusal returns the errno with which the kernel refused a message, or an error if
 // the socket itself failed.
-func write(c *keysock.Conn, msg []byte) (int, error) {
-	_, err := c.Write(msg)
+func refusal(_ int, err error) (int, error) {
 	if err == nil {
 		return 0, nil
 	}
@@ -201,9 +361,9 @@ func (t *Target) drain(n int, c *keysock.Conn) error {
 	for {
 		got, err := c.TryReadBatch(t.batch)
 		for i := range got {
-			t.offsets = append(t.offsets, len(t.data))
+			from := len(t.data)
 			t.data = append(t.data, t.batch.Message(i)...)
-			t.answer = append(t.answer, replay.Message{Socket: n})
+			t.found = append(t.found, found{socket: n, from: from, to: len(t.data)})
 		}
 		if err != nil {
 			return fmt.Errorf("socket %d: %w", n, err)
@@ -225,6 +385,6 @@ func (t *Target) Close() error {
 		errs = append(errs, c.Close())
 		delete(t.socks, n)
 	}
-	t.order = nil
+	t.order, t.conns = nil, nil
 	return errors.Join(errs...)
 }

@@ -133,7 +133,10 @@ func TestKernelEqualsItself(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					r := runFresh(t, plan)
+					r := runFresh(t, plan, replay.Pace{})
+					if fast := runFresh(t, plan, replay.Pace{TopSpeed: true}); fast.Different > 0 {
+						t.Errorf("seed %d, %+v, %s, at top speed: %s", seed, o, what, firstLines(different(text(fast)), 12))
+					}
 					for i, n := range []int{r.Equal, r.Volatile, r.NotReproducible, r.Different} {
 						verdicts[i] += n
 					}
@@ -246,7 +249,7 @@ func TestChangedWhileDumped(t *testing.T) {
 			}
 		}
 		plan := planOf(t, heard, record.Yes)
-		r := runFresh(t, plan)
+		r := runFresh(t, plan, replay.Pace{})
 		if r.Different != 0 {
 			t.Error(firstLines(different(text(r)), 10))
 		}
@@ -270,14 +273,14 @@ func TestChangedWhileDumped(t *testing.T) {
 				break
 			}
 		}
-		if r := runFresh(t, planOf(t, heard, record.Yes)); r.Different != 1 || !strings.Contains(different(text(r)), "added: DUMP") {
+		if r := runFresh(t, planOf(t, heard, record.Yes), replay.Pace{}); r.Different != 1 || !strings.Contains(different(text(r)), "added: DUMP") {
 			t.Errorf("an entry is missing: %s\n%s", r.Counts(), different(text(r)))
 		}
 	})
 }
 
 // runFresh runs a plan in a network namespace that is there only for that.
-func runFresh(t *testing.T, plan *replay.Plan) *replay.Report {
+func runFresh(t *testing.T, plan *replay.Plan, pace replay.Pace) *replay.Report {
 	t.Helper()
 	ns, err := keysock.NewNetNS()
 	if err != nil {
@@ -289,7 +292,7 @@ func runFresh(t *testing.T, plan *replay.Plan) *replay.Report {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	return run(t, plan, k)
+	return runAt(t, plan, k, pace)
 }
 
 var digits = strings.NewReplacer("0", "", "1", "", "2", "", "3", "", "4", "", "5", "", "6", "", "7", "", "8", "", "9", "")
