@@ -111,6 +111,26 @@ A capture is a pcapng file, link type USER0 (147), one message to a block, with
 direction, time and comments, that other tools can read, cut and merge. Its interface
 description says the dialect, the byte order and where the keys are.
 
+# LONG RECORDINGS
+A recording can be divided into files as **tcpdump** does it (**-C**, **-G**, **-W**) or as
+**dumpcap** does (**-b**, **-a**). The following keeps the last 31 days (of UTC), a file
+a day, the finished ones compressed:
+
+    pfkeycap record -w /var/log/pfkey.pcapng -b interval:86400 -b files:31 --compress zstd
+
+Every file stands alone: it has its own header, statistics and side file, which goes when
+the ring lets the capture go. The record numbers go on through all of them, and equal keys
+look equal in all of them. Files begin and end by the clock whether messages come or not,
+so one without messages says that there were none. A file is not compressed, named or
+handed to the command of **-z** before it is on the disk. When the recording ends, it waits
+for that; another SIGINT or SIGTERM leaves what is not done. Commands run one at a time,
+at the lowest priority, with the name of the file as their last argument, and what they
+print goes to standard error. A file that they rename is none of the ring's any more.
+
+The recording ends with status 4 when its file cannot be written any more, or has been
+removed. What is printed beside a capture (**-P**) does not hold it up: what a terminal
+that stands still cannot take is left out and counted.
+
 # SECRETS
 Keys are replaced in captures by stand-ins of the same length, made by HMAC under a random
 salt, so that equal keys look equal; so is everything that could hold a key: private and
@@ -143,12 +163,18 @@ killed.
 PFKEYCAP_UML
 :   the sandbox kernel's executable, where it is not **linux.uml** in the PATH
 
+NO_COLOR
+:   if it is set and not empty, no colours unless **--color always** asks for them
+
 TZ
 :   time zone of times in text (JSON is in UTC)
 
 # FILES
 *FILE*.keys
 :   the secrets of a capture, one line for each record
+
+*FILE*.zst
+:   a capture that has been compressed; its side file keeps the name *FILE*.keys
 
 # SEE ALSO
 **tcpdump**(1), **tshark**(1), **capinfos**(1), **setkey**(8), **ip-xfrm**(8), RFC 2367

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -51,7 +53,7 @@ func runInSandbox(c *cli.Context, command []string, timeout time.Duration, writa
 		Timeout:  timeout,
 		Writable: writable,
 	}
-	status, err := cmd.Run(c.Context)
+	status, err := runRelayed(c.Context, cmd)
 	if errors.Is(err, sandbox.ErrNoKernel) {
 		return machinef("%w", err)
 	}
@@ -65,6 +67,42 @@ func runInSandbox(c *cli.Context, command []string, timeout time.Duration, writa
 		return &statusError{status: status}
 	}
 	return nil
+}
+
+// runRelayed runs a command whose signals are ours: it is to end as cleanly as it
+// would here. The second one that asks for an end gets it.
+func runRelayed(ctx context.Context, cmd *sandbox.Cmd) (status int, err error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := cmd.Start(ctx); err != nil {
+		return -1, err
+	}
+	stop := stopSignals()
+	ch := make(chan os.Signal, 8)
+	signal.Notify(ch, slices.Concat(stop, countSignals, syncSignals)...)
+	done := make(chan struct{})
+	go func() {
+		asked := false
+		for {
+			select {
+			case sig := <-ch:
+				if slices.Contains(stop, sig) {
+					if asked {
+						cancel()
+					}
+					asked = true
+				}
+				_ = cmd.Signal(sig) // it may have ended
+			case <-done:
+				return
+			}
+		}
+	}()
+	defer func() {
+		signal.Stop(ch)
+		close(done)
+	}()
+	return cmd.Wait()
 }
 
 func targetFlag() cli.Flag {
