@@ -49,7 +49,10 @@ func (d *Dump) String() string {
 		q := strconv.Quote(d.Process) // it may hold what plays tricks on a terminal
 		s += "(" + q[1:len(q)-1] + ")"
 	}
-	s += fmt.Sprintf(": %d records", d.Records)
+	s += fmt.Sprintf(": %d record", d.Records)
+	if d.Records != 1 {
+		s += "s"
+	}
 	if d.Missing > 0 {
 		s += fmt.Sprintf(", %d missing", d.Missing)
 	}

@@ -51,7 +51,7 @@ func TestDumps(t *testing.T) {
 		in      []any
 		want    string // what is said at once, "|", what is left at the end
 	}{
-		{"one", layers.Linux, []any{ask(p), sa(0, p, 1)}, "DUMP #1 of pid=412(setkey): 1 records |"},
+		{"one", layers.Linux, []any{ask(p), sa(0, p, 1)}, "DUMP #1 of pid=412(setkey): 1 record |"},
 		{"three", layers.Linux, []any{ask(p), sa(1, p, 1), sa(2, p, 2), sa(0, p, 3)}, "DUMP #1 of pid=412(setkey): 3 records |"},
 		{"nothing in the table", layers.Linux, []any{ask(p), no(2, p)}, "DUMP #1 of pid=412(setkey): 0 records, refused with errno 2 |"},
 		{"policies", layers.Linux, []any{bare(layers.SPDDUMP, 0, 0, 1, p), sp(1, p, 1), sp(0, p, 2)}, "SPDDUMP #1 of pid=412(setkey): 2 records |"},
