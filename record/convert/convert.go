@@ -41,6 +41,7 @@ var forms = []form{
 	{name: JSON, about: "JSON lines, as decode -T json writes them", looks: looksLikeJSON, source: newJSON},
 	{name: Hex, about: "hex, one message a line; spaces and # comments are allowed", looks: looksLikeHex, source: newHex, silent: true},
 	{name: Setkey, about: "a script for setkey(8): the messages that it would send", looks: setkey.Looks, source: newSetkey},
+	{name: Strace, about: "a log of strace(1) -f -xx -s 65536: what programs sent and received", looks: looksLikeStrace, source: newStrace},
 }
 
 func lookup(name Form) (form, bool) {
