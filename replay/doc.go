@@ -21,6 +21,9 @@
 // same, later messages are rewritten from its answers: SPIs, policy ids, request
 // ids, the sequence numbers of ACQUIREs. Each such [Binding] is in the report.
 //
+// [PlanOptions] can take a part of a capture and give addresses and request ids
+// others; [RunOptions] has the pace, loops and limits.
+//
 // X_PROMISC switches are not sent: they are those of whoever recorded, and would
 // make the target's sockets hear everything twice.
 //
@@ -33,4 +36,9 @@
 // is found. The number of verdicts is that of the exchanges and of these messages.
 //
 // Secret octets are compared, but never stand in a report.
+//
+// # Elsewhere
+//
+// A plan can be run by another process, at the other end of two streams, next to
+// its target: [Serve] there, [Remote] here. It goes there with the true keys it has.
 package replay

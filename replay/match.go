@@ -178,6 +178,14 @@ func (r *runner) judgeSilence(s *Step, e *Exchange, a Answer, own [][]byte) {
 		e.differ(Difference{What: Errno, Verdict: Different, Recorded: "refused by write", Target: "a message that was taken"})
 	case !s.silent:
 		e.Verdict, e.Reason = NotReproducible, "the capture holds no answer to it"
+		switch {
+		case a.Errno != 0:
+			e.Reason += "; the target refuses it, " + r.errnoText(a.Errno)
+		case len(own) > 0:
+			if m := r.decode(own[0]); m.Errno != 0 {
+				e.Reason += "; the target refuses it, " + orElse(m.Codec.Dialect.ErrnoName(m.Errno), fmt.Sprintf("errno %d", m.Errno))
+			}
+		}
 	case a.Errno != 0:
 		e.differ(Difference{What: Errno, Verdict: Different, Recorded: "a message that was taken", Target: r.errnoText(a.Errno)})
 	default:

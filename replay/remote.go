@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -237,8 +238,8 @@ func (p *jobPieces) finish() error {
 
 // run runs a plan, until the end of the stream if that comes first.
 func (s *server) run(ctx context.Context, plan *Plan, o RunOptions, h jobHeader) (*Report, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var ended sync.WaitGroup
 	defer ended.Wait()
 	over := make(chan struct{})
@@ -259,7 +260,7 @@ func (s *server) run(ctx context.Context, plan *Plan, o RunOptions, h jobHeader)
 			case <-over:
 				return
 			case <-s.in: // the end; nothing else may come now
-				cancel()
+				cancel(errEnded)
 				return
 			case <-tick.C:
 				// Nothing is said while the target hangs.
@@ -309,6 +310,9 @@ func (s *server) finish(report *Report, err error) error {
 	}
 	return s.out.Flush()
 }
+
+// errEnded is what a server says that was told to stop; why, the other end knows.
+var errEnded = errors.New("the connection was ended")
 
 // Remote is the other end of Serve.
 type Remote struct {
@@ -382,7 +386,7 @@ func (t *Remote) Run(ctx context.Context, p *Plan, o RunOptions) (*Report, error
 	}()
 	err := t.results(rep, &o)
 	if err != nil || ctx.Err() != nil {
-		t.end = errors.New("the connection was ended")
+		t.end = errEnded
 		t.abort()
 	}
 	<-written
@@ -390,7 +394,9 @@ func (t *Remote) Run(ctx context.Context, p *Plan, o RunOptions) (*Report, error
 	switch {
 	case err == nil:
 	case errors.As(err, &far):
-		far.cause = context.Cause(ctx)
+		if far.cause = context.Cause(ctx); far.cause != nil {
+			far.text = strings.Replace(far.text, errEnded.Error(), far.cause.Error(), 1)
+		}
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case wrote != nil:

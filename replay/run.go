@@ -102,6 +102,7 @@ type run struct {
 	clock    clock
 	deadline time.Time
 	overtime atomic.Bool // a timer, because asking for the time takes longer
+	now      time.Time   // when the last answer came, if somebody wants to know
 
 	// Of one loop:
 	open      []bool    // its sockets that the target has
@@ -233,13 +234,13 @@ func (x *run) run(ctx context.Context) error {
 		}
 		x.exchanges = append(x.exchanges, Exchange{Record: s.Record, Message: s.Message, Answers: s.Answers})
 		if err := x.send(ctx, i); err != nil {
-			return x.abandon(err, s)
+			return x.abandon(ctx, err, s)
 		}
 	}
 	for len(x.pending) > 0 {
 		s := &x.plan.Steps[x.pending[0].step]
 		if err := x.receive(ctx); err != nil {
-			return x.abandon(err, s)
+			return x.abandon(ctx, err, s)
 		}
 	}
 	return nil
@@ -261,7 +262,7 @@ func (x *run) stop(s *Step) string {
 }
 
 // abandon drops the exchanges that were not finished.
-func (x *run) abandon(err error, s *Step) error {
+func (x *run) abandon(ctx context.Context, err error, s *Step) error {
 	open := map[int]bool{}
 	for _, p := range x.pending {
 		open[p.exchange] = true
@@ -273,8 +274,8 @@ func (x *run) abandon(err error, s *Step) error {
 		}
 	}
 	x.exchanges, x.pending = kept, nil
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("replay stopped at #%d: %w", s.Record, err)
+	if ctx.Err() != nil {
+		return fmt.Errorf("replay stopped at #%d: %w", s.Record, context.Cause(ctx))
 	}
 	return fmt.Errorf("replay of #%d (%s): %w", s.Record, s.Message, err)
 }
@@ -321,7 +322,10 @@ func (x *run) send(ctx context.Context, i int) error {
 // hand gives a step's message to the target.
 func (x *run) hand(ctx context.Context, s *Step, msg []byte, last bool) error {
 	if x.opts.Observe != nil {
-		x.observe(&Observed{Time: time.Now(), Dir: record.ToKernel, Socket: s.Socket, Record: s.Record, Data: msg})
+		if !x.due.IsZero() || x.now.IsZero() {
+			x.now = time.Now()
+		} // else it goes out when the answer before has come
+		x.observe(&Observed{Time: x.now, Dir: record.ToKernel, Socket: s.Socket, Record: s.Record, Data: msg})
 	}
 	x.open[s.Socket] = !last
 	return x.target.Send(ctx, Request{Socket: x.first + s.Socket, Message: msg, Last: last})
@@ -357,9 +361,9 @@ func (x *run) receive(ctx context.Context) error {
 	s := &x.plan.Steps[p.step]
 	own := x.split(s, p.msg, a)
 	if x.opts.Observe != nil {
-		now := time.Now()
+		x.now = time.Now()
 		for i, m := range a.Messages {
-			o := Observed{Time: now, Dir: record.FromKernel, Socket: m.Socket - x.first, Copy: x.parts[i] == partCopy, Data: m.Data}
+			o := Observed{Time: x.now, Dir: record.FromKernel, Socket: m.Socket - x.first, Copy: x.parts[i] == partCopy, Data: m.Data}
 			if x.parts[i] != partOther {
 				o.Record = s.Record
 			}

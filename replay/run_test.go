@@ -130,6 +130,13 @@ func TestRun(t *testing.T) {
 			lines: []string{"not-reproducible: #1 ADD", "the capture holds no answer to it"},
 		},
 		{
+			name:  "what has no answer may be refused",
+			talk:  func(s *said) { s.ask(add); s.ask(get) },
+			steps: []replaytest.Step{{Answers: answers(header(layers.ADD, 1, 38))}, {Errno: 90}},
+			want:  [6]int{2, 1, 0, 0, 2, 0},
+			lines: []string{"the capture holds no answer to it; the target refuses it, ENOSYS\n", "the capture holds no answer to it; the target refuses it, write: EMSGSIZE\n"},
+		},
+		{
 			name:  "a failed ACQUIRE has no answer",
 			talk:  func(s *said) { s.ask(header(layers.ACQUIRE, 7, 22)) },
 			steps: []replaytest.Step{{}},

@@ -6,8 +6,8 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
-// Target is what a replay talks to: a kernel, here or at the other end of a pipe,
-// or a script. It answers requests one after the other, in the order of Send.
+// Target is what a replay talks to: a kernel or a script. It answers requests one
+// after the other, in the order of Send.
 //
 // A Target is used by one goroutine at a time.
 type Target interface {

@@ -243,8 +243,9 @@ func planOf(c *cli.Context, name string) (*planned, error) {
 
 // replayPlan runs a plan against a target.
 func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions) (*replay.Report, error) {
-	ctx, cancel := context.WithCancelCause(c.Context)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.Context))
 	defer cancel(nil)
+	defer context.AfterFunc(c.Context, func() { cancel(errInterrupted) })()
 	p := newProgress(c.App.ErrWriter)
 	send, _, _ := plan.Counts()
 	total := ""
@@ -253,7 +254,7 @@ func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions
 	}
 	patience := c.Duration("timeout")
 	watch := time.AfterFunc(math.MaxInt64, func() {
-		cancel(fmt.Errorf("the target said nothing for %v: %w", patience, context.DeadlineExceeded))
+		cancel(fmt.Errorf("the target said nothing for %v", patience))
 	})
 	defer watch.Stop()
 	alive := func() {
@@ -275,11 +276,16 @@ func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions
 	if cerr := t.Close(); err == nil {
 		err = cerr
 	}
+	if o.Loops < 0 && errors.Is(err, errInterrupted) {
+		err = nil // there is no other end
+	}
 	if err != nil {
 		err = &statusError{exitDamage, err}
 	}
 	return report, err
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // runner is a target together with the way to it.
 type runner interface {

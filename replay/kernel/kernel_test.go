@@ -213,6 +213,12 @@ func TestFixtures(t *testing.T) {
 				if by := pins[name][2] - r.Equal; by > 0 && by <= chance[name] {
 					got[2], got[3] = got[2]+by, got[3]-by
 				}
+				for _, e := range r.Exchanges {
+					// What is not reproducible is named, with the reason.
+					if e.Verdict == replay.NotReproducible && !strings.Contains(text(r), fmt.Sprintf("not-reproducible: #%d %s: ", e.Record, e.Message)) {
+						t.Errorf("%s: nothing is said of #%d", name, e.Record)
+					}
+				}
 				if want, ok := pins[name]; !ok || got != want || r.Different != 0 {
 					t.Errorf("%q: {%d, %d, %d, %d, %d}, want %v (keys=%v)", name, got[0], got[1], got[2], got[3], got[4], want, keys)
 					if r.Different > 0 {
