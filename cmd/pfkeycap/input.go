@@ -162,7 +162,7 @@ func openInputWith(c *cli.Context, name string, keys bool) (*input, error) {
 		in.ids = record.NewHider(salt).ID
 	}
 	in.tracedSource = traced(src, in.name, promisc)
-	in.unheard = form.Silent()
+	in.unheard = form.Silent() && !form.Directed()
 	return in, nil
 }
 

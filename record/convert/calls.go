@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -326,7 +327,7 @@ func (c *calls) move(s *slot, t *thread, x transfer) error {
 		if head && x.errno == 0 && m.Type == uint8(promisc(codec.Dialect)) && int(m.Len)*8 == layers.BaseLen {
 			d.s.promisc = m.SAType != 0
 		}
-	case d.s.promisc && codec.Dialect == layers.Linux:
+	case d.s.promisc && c.codec.Dialect == layers.Linux:
 		// It hears the requests of others too, which look as if it came from them.
 	default:
 		r.Dir = record.FromKernel
@@ -408,4 +409,70 @@ func (c *calls) finish(s *slot) {
 	if len(s.recs) > 0 {
 		c.queue = append(c.queue, s)
 	}
+}
+
+// describe notes what a call of a BSD or illumos did to descriptors and processes.
+func (c *calls) describe(t *thread, name string, args []straceValue, file string, ret int, failed bool) error {
+	fd, ok := 0, false
+	if len(args) > 0 {
+		fd, ok = args[0].number()
+	}
+	word := func(i int) string {
+		if i < len(args) {
+			return args[i].word + args[i].added
+		}
+		return ""
+	}
+	switch name {
+	case "close":
+		if ok {
+			c.close(t, fd)
+		}
+		return nil
+	case "exit", "_exit", "sys_exit":
+		c.exit(t.pid)
+		return nil
+	}
+	if failed {
+		return nil
+	}
+	switch name {
+	case "socket", "__socket30", "so_socket":
+		if keyFamilies[word(0)] && (word(2) == "2" || word(2) == "0x2" || word(2) == "PF_KEY_V2") {
+			return c.opened(t, ret, strings.Contains(word(1), "CLOEXEC"))
+		}
+		c.is(t, ret)
+	case "open", "openat", "open64", "openat64", "accept", "accept4", "paccept", "kqueue", "so_accept":
+		c.is(t, ret)
+	case "fork", "vfork", "rfork", "pdfork", "__vfork14", "__clone", "fork1", "forkall", "forkx", "vforkx", "forkallx":
+		if ret > 0 {
+			return c.fork(t, ret, true, false)
+		}
+	case "execve", "exec":
+		c.exec(t, file)
+	case "dup":
+		if ok {
+			return c.dup(t, fd, ret, false)
+		}
+	case "dup2", "dup3":
+		if ok && fd != ret {
+			return c.dup(t, fd, ret, strings.Contains(word(2), "CLOEXEC"))
+		}
+	case "fcntl", "fcntl64":
+		switch cmd := word(1); {
+		case !ok:
+		case strings.Contains(cmd, "F_DUPFD") || strings.Contains(cmd, "F_DUP2FD") || cmd == "0":
+			return c.dup(t, fd, ret, strings.Contains(cmd, "CLOEXEC"))
+		case strings.Contains(cmd, "F_SETFD") && t.key(fd):
+			return c.put(t.files, fd, descriptor{t.files.key[fd].s, strings.Contains(word(2), "FD_CLOEXEC") || word(2) == "1" || word(2) == "0x1"})
+		}
+	}
+	return nil
+}
+
+// keyFamilies are the ways in which tools write the address family of PF_KEY: by name,
+// or by number on FreeBSD and NetBSD (29), OpenBSD (30) and illumos (27).
+var keyFamilies = map[string]bool{
+	"PF_KEY": true, "AF_KEY": true, "pseudo_AF_KEY": true, "pseudo_PF_KEY": true,
+	"29": true, "0x1d": true, "30": true, "0x1e": true, "27": true, "0x1b": true,
 }

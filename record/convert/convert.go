@@ -35,12 +35,16 @@ type form struct {
 	// from the bytes or the user, and nothing says that a message was heard on a
 	// socket.
 	silent bool
+	// directed forms say all the same which way a message went.
+	directed bool
 }
 
 var forms = []form{
 	{name: JSON, about: "JSON lines, as decode -T json writes them", looks: looksLikeJSON, source: newJSON},
 	{name: Hex, about: "hex, one message a line; spaces and # comments are allowed", looks: looksLikeHex, source: newHex, silent: true},
 	{name: Setkey, about: "a script for setkey(8): the messages that it would send", looks: setkey.Looks, source: newSetkey},
+	{name: Kdump, about: "text of kdump(1), of a ktrace on a BSD", looks: looksLikeKdump, source: newKdump, silent: true, directed: true},
+	{name: Truss, about: "a log of truss(1), of FreeBSD (-s 65536) or illumos (-rall -wall)", looks: looksLikeTruss, source: newTruss, silent: true, directed: true},
 	{name: Strace, about: "a log of strace(1) -f -xx -s 65536: what programs sent and received", looks: looksLikeStrace, source: newStrace},
 }
 
@@ -73,6 +77,13 @@ func (f Form) About() string {
 func (f Form) Silent() bool {
 	x, _ := lookup(f)
 	return x.silent
+}
+
+// Directed reports whether the form says which way its messages went, even if it is
+// Silent about whose they are.
+func (f Form) Directed() bool {
+	x, _ := lookup(f)
+	return x.directed || !x.silent
 }
 
 // ParseForm returns the form of that name. The error lists the names.
@@ -175,15 +186,22 @@ func newLines(r io.Reader) lines {
 // next returns the next line that is not empty, without white space around it. The
 // bytes are valid until the next call.
 func (l *lines) next() ([]byte, error) {
-	for l.s.Scan() {
+	for {
+		b, err := l.raw()
+		if b = bytes.TrimSpace(b); len(b) > 0 || err != nil {
+			return b, err
+		}
+	}
+}
+
+// raw returns the next line as it is, valid until the next call.
+func (l *lines) raw() ([]byte, error) {
+	if l.s.Scan() {
 		l.number++
-		b := l.s.Bytes()
 		if l.number == 1 {
-			b = trimMark(b)
+			return trimMark(l.s.Bytes()), nil
 		}
-		if b = bytes.TrimSpace(b); len(b) > 0 {
-			return b, nil
-		}
+		return l.s.Bytes(), nil
 	}
 	if err := l.s.Err(); err != nil {
 		return nil, fmt.Errorf("%w: line %d: %w", record.ErrDamaged, l.number+1, err)

@@ -185,10 +185,6 @@ func (s *straceSource) forget(id int) {
 
 // time returns the time of a line.
 func (s *straceSource) time(m [][]byte) time.Time {
-	fraction := func(b []byte) time.Duration {
-		d, _ := time.ParseDuration("0." + string(bytes.TrimPrefix(b, []byte("."))) + "s") // digits only
-		return d
-	}
 	if len(m[1]) > 0 {
 		d := time.Duration(0)
 		for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second} {
@@ -196,7 +192,7 @@ func (s *straceSource) time(m [][]byte) time.Time {
 			d += time.Duration(n) * unit
 		}
 		if len(m[4]) > 0 {
-			d += fraction(m[4])
+			d += fraction(m[4][1:])
 		}
 		t := time.Date(1970, 1, 1, 0, 0, 0, 0, time.Local).Add(d)
 		for t.Before(s.clock.Add(-12 * time.Hour)) {
