@@ -24,7 +24,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 	case in.meta.Keys == record.KeysInside:
 	case in.meta.SaltID != "": // the stand-ins are those of the input
 		o.Meta.Keys = record.KeysNone
-		if record.KeysFileOf(in.name) != "" {
+		if in.hasKeys() {
 			o.Meta.Keys = record.KeysBeside
 		}
 	default:

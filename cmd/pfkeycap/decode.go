@@ -15,7 +15,7 @@ func decodeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "decode",
 		Usage:     "print the messages of a capture",
-		ArgsUsage: "FILE",
+		ArgsUsage: "FILE…",
 		Description: `Reads captures (pcapng, pcap), JSON lines as -T json writes them, or with --hex one
 message a line; "-" is standard input. Prints one line for each message:
 
@@ -62,10 +62,7 @@ func decode(c *cli.Context) error {
 	if len(files) == 0 {
 		return usagef("which file? (\"-\" is standard input)")
 	}
-	if len(files) > 1 {
-		return usagef("one file at a time: %q is one too many", files[1])
-	}
-	in, err := openInput(c, files[0])
+	in, err := openInputs(c, files)
 	if err != nil {
 		return err
 	}
@@ -89,7 +86,7 @@ func decode(c *cli.Context) error {
 	if in.file && !isTerminal(standardOutput(c)) {
 		p.flush = 64 << 10
 	}
-	p.judge = in.judge
+	p.judge = func() *judge { return in.judge }
 	lint, err := newLinter(c, p)
 	if err != nil {
 		return err

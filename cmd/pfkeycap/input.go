@@ -48,6 +48,10 @@ type input struct {
 	judge  *judge      // whether it is read with the right dialect
 
 	noKeys bool // side files are left alone
+
+	src     record.Source // that is traced
+	promisc record.Answer
+	rest    inputs // those that follow
 }
 
 func (in *input) Close() error {
@@ -161,6 +165,7 @@ func openInputWith(c *cli.Context, name string, keys bool) (*input, error) {
 		}
 		in.ids = record.NewHider(salt).ID
 	}
+	in.src, in.promisc = src, promisc
 	in.tracedSource = traced(src, in.name, promisc)
 	in.unheard = form.Silent() && !form.Directed()
 	return in, nil

@@ -120,7 +120,7 @@ a day, the finished ones compressed:
 
 Every file stands alone: it has its own header, statistics and side file, which goes when
 the ring lets the capture go. The record numbers go on through all of them, and equal keys
-look equal in all of them. Files begin and end by the clock whether messages come or not,
+look equal in all of them; **decode** reads several files as one. Files begin and end by the clock whether messages come or not,
 so one without messages says that there were none. A file is not compressed, named or
 handed to the command of **-z** before it is on the disk. When the recording ends, it waits
 for that; another SIGINT or SIGTERM leaves what is not done. Commands run one at a time,

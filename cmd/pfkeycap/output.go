@@ -43,7 +43,7 @@ type printer struct {
 	flush int // bytes to gather before writing
 
 	problems []pfjson.Problem // of the next record, for JSON
-	judge    *judge           // says problems too; may be nil
+	judge    func() *judge    // says problems too; may be nil
 	fields   *filter.Fields   // the columns of -T fields and csv
 }
 
@@ -166,7 +166,9 @@ func (p *printer) appendJSON(dst []byte, r *record.Record) []byte {
 	if p.opt.ShowKeys {
 		data = r.Bytes()
 	}
-	p.problems = p.judge.appendProblems(p.problems, r)
+	if p.judge != nil {
+		p.problems = p.judge().appendProblems(p.problems, r)
+	}
 	p.jopt.ID = func(secret []byte, key int) [4]byte { return p.ids(r, secret, key) }
 	dst = pfjson.Append(dst, &pfjson.Record{
 		Number: r.Number, Time: r.Time, Direction: r.Dir.String(), Codec: r.Codec,
