@@ -834,15 +834,17 @@ func TestTerminal(t *testing.T) {
 	var seen string
 	expect := func(text string) {
 		t.Helper()
-		timeout := time.After(20 * time.Second)
+		timeout := time.After(time.Minute)
 		for {
-			before, after, ok := strings.Cut(seen, text)
-			if ok {
-				_, seen = before, after
+			if _, after, ok := strings.Cut(seen, text); ok {
+				seen = after
 				return
 			}
 			select {
-			case s := <-screen:
+			case s, open := <-screen:
+				if !open {
+					t.Fatalf("the terminal is closed after %q, before %q", seen, text)
+				}
 				seen += s
 			case <-timeout:
 				t.Fatalf("the screen shows %q, and not %q", seen, text)
@@ -860,6 +862,7 @@ func TestTerminal(t *testing.T) {
 		test -t 0 && test -t 1 && test -t 2 && echo three terminals
 		tty; stty size
 		read line; echo "line: $line"
+		while test "$(stty size)" = "33 77"; do sleep 0.01; done # the change and the line take different ways
 		stty size
 		cat
 		trap 'echo interrupted; exit 3' INT
@@ -878,7 +881,6 @@ func TestTerminal(t *testing.T) {
 	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // the change and the line take different ways
 	write("typed\r")
 	expect("typed\r\nline: typed\r\n44 88\r\n")
 	write("to cat\r")
