@@ -21,7 +21,9 @@ message a line; "-" is standard input. Prints one line for each message:
 
   #43 10:00:00.123501 < ADD esp 10.0.0.1 > 10.0.0.2 spi=0x00001234 … re=#42 +45us
 
-">" is to the kernel, "<" from it, "?" not known. The second copies that a
+">" is to the kernel, "<" from it, "?" not known. Lifetimes are there when they are
+set: soft=50m hard=1h,1000000B (from the start, use:TIME from the first use, bytes,
+allocations:N), and of what lives age=, left= until the hard limit, and bytes=. The second copies that a
 promiscuous socket gets are left out of text (--keep-duplicates shows them); what it
 gets wrapped, on other systems than Linux, comes after "holds". Keys are never shown
 without --show-keys.

@@ -294,9 +294,8 @@ func appendName(dst []byte, name string, v uint64) []byte {
 }
 
 // appendMessage appends what a message says, in the order that tcpdump's users
-// expect: what, who, to whom, then the details.
-// appendMessage appends what a message says, and the one in it. depth is how many
-// wrappers it is in.
+// expect: what, who, to whom, then the details; then the message in it. depth is how
+// many wrappers it is in.
 func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message, depth int) []byte {
 	d := m.Codec.Dialect
 	dst = p.in(dst, styleName)
@@ -357,14 +356,7 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message,
 		dst = append(dst, '>')
 		dst = strconv.AppendUint(dst, uint64(t.Port), 10)
 	}
-	if m.Type == layers.EXPIRE {
-		switch {
-		case m.LifetimeHard() != nil:
-			dst = append(dst, " hard"...)
-		case m.LifetimeSoft() != nil:
-			dst = append(dst, " soft"...)
-		}
-	}
+	dst = appendLifetimes(dst, m, r.Time)
 	if x := m.Policy(); x != nil {
 		dst = p.appendPolicyTail(dst, x)
 	}
@@ -417,7 +409,7 @@ func (p *Printer) appendMessage(dst []byte, r *record.Record, m *layers.Message,
 		}
 		inner := layers.Message{Base: layers.Base{Codec: m.Codec}}
 		_ = inner.DecodeFromBytes(m.Inner, nil) // its fault is shown in the tree
-		rec := record.Record{OrigLen: r.OrigLen - layers.BaseLen}
+		rec := record.Record{OrigLen: r.OrigLen - layers.BaseLen, Time: r.Time}
 		dst = p.appendMessage(dst, &rec, &inner, depth+1)
 	}
 	for i := range m.Extensions {

@@ -227,7 +227,7 @@ func (t *tree) seconds(f *layers.Field, v uint64) {
 	since := uint64(0)
 	switch typ := t.r.Codec.Dialect.ExtType(t.number); typ {
 	case layers.LayerTypeLifetimeCurrent, layers.LayerTypeLifetimeLastUse, layers.LayerTypeSAStats:
-		if v < 1<<40 {
+		if v < maxSeconds {
 			t.out = append(t.out, '(')
 			t.out = time.Unix(int64(v), 0).UTC().AppendFormat(t.out, time.RFC3339)
 			t.out = append(t.out, ')')
@@ -240,12 +240,12 @@ func (t *tree) seconds(f *layers.Field, v uint64) {
 			since = t.sums.used
 		}
 	}
-	if v > 1<<40 {
+	if v >= maxSeconds {
 		return
 	}
 	t.out = append(t.out, '(')
 	t.out = appendDuration(t.out, int64(v))
-	if t.sums.known && since != 0 && since < 1<<40 {
+	if t.sums.known && since != 0 && since < maxSeconds {
 		left := int64(since+v) - t.sums.now.Unix()
 		if left >= 0 {
 			t.str(", ")
