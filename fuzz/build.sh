@@ -19,8 +19,9 @@ go get github.com/AdamKorcz/go-118-fuzz-build/testing
 targets=$(sed -n 's/^func Fuzz\([A-Za-z0-9]*\)(f \*testing\.F).*/\1/p' fuzz/fuzz_test.go)
 
 rm -rf "$WORK/seeds"
-find fixtures -name '*.pcapng' -print0 | xargs -0 go run ./cmd/pfkeycap fuzz export -F libfuzzer -o "$WORK/seeds"
-go run ./cmd/pfkeycap fuzz export -F afl -o "$WORK/seeds"
+go build -o "$WORK/pfkeycap" ./cmd/pfkeycap
+find fixtures -name '*.pcapng' -print0 | xargs -0 "$WORK/pfkeycap" fuzz export -F libfuzzer -o "$WORK/seeds"
+"$WORK/pfkeycap" fuzz export -F afl -o "$WORK/seeds"
 
 for target in $targets; do
 	name=pfkeycap_$(echo "$target" | tr '[:upper:]' '[:lower:]')

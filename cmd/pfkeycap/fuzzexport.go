@@ -57,7 +57,7 @@ func fuzzExport(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	out := exporter{dir: dir}
+	out := exporter{dir: dir, paths: map[[sha256.Size]byte]string{}}
 	switch form := c.String("form"); form {
 	case "go", "libfuzzer":
 		err = out.targets(c, set, form)
@@ -119,6 +119,7 @@ type exporter struct {
 	dir   string
 	files int
 	err   error
+	paths map[[sha256.Size]byte]string // of files by what is in them
 }
 
 func (e *exporter) targets(c *cli.Context, set *seed.Set, form string) error {
@@ -159,7 +160,16 @@ func wants(list []string, name string) bool {
 // put writes a file that is named after its contents, as Go's fuzzer names them.
 func (e *exporter) put(sub string, data []byte) {
 	sum := sha256.Sum256(data)
-	e.write(filepath.Join(sub, fmt.Sprintf("%x", sum[:8])), data)
+	name := filepath.Join(sub, fmt.Sprintf("%x", sum[:8]))
+	if first, ok := e.paths[sum]; ok && e.err == nil {
+		// Most targets take the same inputs.
+		if os.MkdirAll(filepath.Join(e.dir, sub), 0o700) == nil && os.Link(first, filepath.Join(e.dir, name)) == nil {
+			e.files++
+			return
+		}
+	}
+	e.write(name, data)
+	e.paths[sum] = filepath.Join(e.dir, name)
 }
 
 func (e *exporter) write(name string, data []byte) {
