@@ -80,12 +80,21 @@ func (h *Hider) standIn(dst, secret []byte, domain byte) {
 }
 
 // first sets h.sum to the first 32 bytes of a stand-in, without parity.
+//
+// What could not be divided into extensions, requests or combinations begins with a
+// length or a count that did not fit. Its stand-in must not fit by chance: it would be
+// divided, and other bytes would count as secret. So what is no key begins with two
+// large bytes, of which any length is made that messages do not have.
 func (h *Hider) first(secret []byte, domain byte) {
 	h.mac.Reset()
 	h.scratch[0] = domain
 	h.mac.Write(h.scratch[:1])
 	h.mac.Write(secret)
 	h.mac.Sum(h.sum[:0])
+	if domain == domainOther {
+		h.sum[0] |= 0xf8
+		h.sum[1] |= 0xf0
+	}
 }
 
 // oddParity gives every byte odd parity, as the octets of a DES key have, for

@@ -22,6 +22,10 @@ func standIn(salt record.Salt, domain string, secret []byte) []byte {
 		return mac.Sum(nil)
 	}
 	first := sum([]byte(domain), secret)
+	if domain == "o" { // no length or count that fits anything
+		first[0] |= 0xf8
+		first[1] |= 0xf0
+	}
 	out := bytes.Clone(first)
 	for i := byte(1); len(out) < len(secret); i++ {
 		out = append(out, sum([]byte{'x', 0, 0, 0, i}, first)...)
