@@ -8,12 +8,14 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
@@ -123,6 +125,8 @@ func replayAction(c *cli.Context) error {
 		} else {
 			err = errors.Join(err, report.WriteText(w, c.Bool("verbose")))
 		}
+	}
+	if report != nil && report.Sent > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: %d requests in %.3f s, %.0f per second\n",
 			report.Sent, report.Seconds, float64(report.Sent)/max(report.Seconds, 1e-9))
 	}
@@ -294,6 +298,13 @@ type runner interface {
 }
 
 func openTarget(ctx context.Context, where string, plan *replay.Plan, stderr io.Writer) (runner, error) {
+	system := layers.Linux // in the sandbox
+	if where == "here" {
+		system = hostCodec().Dialect
+	}
+	if plan.Dialect != system.String() {
+		return nil, machinef("the capture is of %s, and this kernel is of %v: replay it on %[1]s with --target here; -n prints what would be sent", plan.Dialect, system)
+	}
 	if where == "here" {
 		t, err := openKernel()
 		if err != nil {
@@ -332,6 +343,10 @@ func targetCommand() *cli.Command {
 				return err
 			}
 			defer t.Close()
+			// With one processor, as the guest has, the Go scheduler takes it from a thread
+			// that is in a system call for long and gives it back after; with a second one
+			// that is idle it does not. That makes a fourth of the rate.
+			runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 			return replay.Serve(c.Context, c.App.Reader, c.App.Writer, t)
 		},
 	}
