@@ -31,8 +31,8 @@ func (w *Writer) closeBlock(at int) error {
 }
 
 func (w *Writer) pad() {
-	for len(w.batch)%4 != 0 { // the batch begins with a block, so this is right within one too
-		w.batch = append(w.batch, 0)
+	if len(w.batch)%4 != 0 { // the batch begins with a block, so this is right within one too
+		w.batch = append(w.batch, "\x00\x00\x00"[:-len(w.batch)&3]...)
 	}
 }
 
@@ -158,21 +158,27 @@ func (w *Writer) appendPacket(p *packet, id int) error {
 	if err != nil {
 		return err
 	}
-	at := w.openBlock(blockEnhanced)
-	w.batch = append32(w.batch, w.big, uint32(id))
-	w.timestamp(ts)
-	w.batch = append32(w.batch, w.big, uint32(p.captured))
-	w.batch = append32(w.batch, w.big, uint32(min(p.original, math.MaxInt32)))
+	// Fixed parts are put together first: every recorded message goes through here.
+	at := len(w.batch)
+	var head [28]byte
+	put32(head[0:], w.big, blockEnhanced) // its length is set by closeBlock
+	put32(head[8:], w.big, uint32(id))
+	put32(head[12:], w.big, uint32(ts>>32))
+	put32(head[16:], w.big, uint32(ts))
+	put32(head[20:], w.big, uint32(p.captured))
+	put32(head[24:], w.big, uint32(min(p.original, math.MaxInt32)))
+	w.batch = append(w.batch, head[:]...)
 	if err := w.appendData(p); err != nil {
 		return err
 	}
 	w.pad()
-	w.optionHeader(optFlags, 4)
-	w.batch = append32(w.batch, w.big, uint32(p.Dir&3))
+	var options [32]byte
+	o := append32(append16(append16(options[:0], w.big, optFlags), w.big, 4), w.big, uint32(p.Dir&3))
 	if p.Dropped > 0 {
-		w.option64(optDropCount, p.Dropped)
+		o = append64(append16(append16(o, w.big, optDropCount), w.big, 8), w.big, p.Dropped)
 	}
-	w.option64(optPacketID, p.number)
+	o = append64(append16(append16(o, w.big, optPacketID), w.big, 8), w.big, p.number)
+	w.batch = append(w.batch, o...)
 	if p.Process != "" {
 		if err := w.text(optComment, commentProcess, p.Process); err != nil {
 			return err

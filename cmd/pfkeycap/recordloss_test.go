@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -53,14 +52,14 @@ func testLoss(t *testing.T) {
 			if tt.stop {
 				rec.Process.Signal(syscall.SIGSTOP)
 			}
-			n := p.dump(t, sas/2, func() {
+			n, err := p.list(77, sas/2, func() {
 				if tt.lost { // of the second half something may be seen
 					rec.Process.Signal(syscall.SIGCONT)
 					time.Sleep(200 * time.Millisecond)
 				}
 			})
-			if n != sas {
-				t.Fatalf("the kernel lists %d SAs", n)
+			if n != sas || err != nil {
+				t.Fatalf("the kernel lists %d SAs, %v", n, err)
 			}
 			rec.Process.Signal(syscall.SIGCONT)
 			// What follows a queue that has been read empty ends the doubt.
@@ -229,23 +228,32 @@ type peer struct {
 
 func newPeer(t *testing.T) *peer {
 	t.Helper()
+	p := openPeer()
+	t.Cleanup(func() { p.conn.Close() })
+	return p
+}
+
+func openPeer() *peer {
 	conn, err := keysock.Open(keysock.Options{})
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	t.Cleanup(func() { conn.Close() })
 	return &peer{conn: conn, codec: hostCodec(), buf: make([]byte, keysock.MaxMessage), pid: uint32(os.Getpid())}
 }
 
-// ah makes a message about an AH SA, the cheapest for a kernel to make. Each has a
-// destination of its own: those to one destination are in one list, which is gone
-// through for every ADD.
+// peerAddress is the destination of an SA. Each has one of its own: those to one
+// destination are in one list of the kernel's, which is gone through for every ADD.
+func peerAddress(spi uint32) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], 10<<24|spi&0xffffff)
+	return netip.AddrFrom4(b)
+}
+
+// ah makes a message about an AH SA, the cheapest for a kernel to make.
 func (p *peer) ah(typ uint8, spi, seq uint32) []byte {
-	var dst [4]byte
-	binary.BigEndian.PutUint32(dst[:], 10<<24|spi&0xffffff)
 	exts := []layers.Extension{&layers.SA{SPI: spi, State: 1, Auth: 2},
 		p.codec.NewAddress(layers.LayerTypeAddressSrc, netip.MustParseAddrPort("10.0.0.1:0"), 32, 0),
-		p.codec.NewAddress(layers.LayerTypeAddressDst, netip.AddrPortFrom(netip.AddrFrom4(dst), 0), 32, 0)}
+		p.codec.NewAddress(layers.LayerTypeAddressDst, netip.AddrPortFrom(peerAddress(spi), 0), 32, 0)}
 	if typ == layers.ADD || typ == layers.UPDATE {
 		exts = append(exts, p.codec.NewKey(layers.LayerTypeKeyAuth, []byte("0123456789abcdef")))
 	}
@@ -261,51 +269,54 @@ func (p *peer) encode(base *layers.Base, exts ...layers.Extension) []byte {
 	return msg
 }
 
-// ask sends a request and reads its answer, which is queued when it is sent. What
-// others are told is passed over.
-func (p *peer) ask(t testing.TB, msg []byte) (errno uint8) {
-	t.Helper()
+// exchange sends a request and reads its answer, which is queued when it is sent.
+// What others are told is passed over.
+func (p *peer) exchange(msg []byte) (errno uint8, err error) {
 	if _, err := p.conn.Write(msg); err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	for {
 		n, err := p.conn.TryRead(p.buf)
 		if err != nil || n == 0 {
-			t.Fatalf("no answer to a message of type %d: %v", msg[1], err)
+			return 0, fmt.Errorf("no answer to a message of type %d: %w", msg[1], err)
 		}
 		if p.buf[1] == msg[1] && bytes.Equal(p.buf[8:16], msg[8:16]) {
-			return p.buf[2]
+			return p.buf[2], nil
 		}
 	}
 }
 
-// dump lists all SAs and returns how many there are. then is called after some.
-func (p *peer) dump(t testing.TB, some int, then func()) (n int) {
+func (p *peer) ask(t testing.TB, msg []byte) {
 	t.Helper()
-	if _, err := p.conn.Write(p.encode(&layers.Base{Type: layers.DUMP, Seq: 77})); err != nil {
-		t.Fatal(err)
+	errno, err := p.exchange(msg)
+	if err != nil || errno != 0 {
+		t.Fatalf("message of type %d: errno %d, %v", msg[1], errno, err)
+	}
+}
+
+// list lists all SAs and returns how many there are. then is called after some.
+func (p *peer) list(seq uint32, some int, then func()) (n int, err error) {
+	if _, err := p.conn.Write(p.encode(&layers.Base{Type: layers.DUMP, Seq: seq})); err != nil {
+		return 0, err
 	}
 	p.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	for {
 		size, err := p.conn.Read(p.buf)
 		if err != nil {
-			t.Fatal(fmt.Errorf("after %d records: %w", n, err))
+			return n, fmt.Errorf("after %d records: %w", n, err)
 		}
 		base, _, _ := p.codec.Extensions(p.buf[:size])
 		if base.Type != layers.DUMP || base.PID != p.pid {
 			continue
 		}
 		if base.Errno != 0 {
-			if errors.Is(syscall.Errno(base.Errno), syscall.ENOENT) {
-				return 0
-			}
-			t.Fatalf("errno %d after %d records", base.Errno, n)
+			return n, fmt.Errorf("after %d records: %w", n, syscall.Errno(base.Errno))
 		}
 		if n++; n == some {
 			then()
 		}
 		if base.Seq == 0 {
-			return n
+			return n, nil
 		}
 	}
 }

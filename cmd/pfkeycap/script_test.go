@@ -26,10 +26,13 @@ import (
 // the sandbox kernel.
 func TestMain(m *testing.M) {
 	sandbox.InitIfGuest()
-	testscript.Main(m, map[string]func(){
-		"pfkeycap": func() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
-		"traffic":  traffic,
-	})
+	testscript.Main(m, programs)
+}
+
+// programs are what the test binary is under other names.
+var programs = map[string]func(){
+	"pfkeycap": func() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
+	"traffic":  traffic,
 }
 
 // traffic N [PAUSE] asks the kernel N times for its SAs, of which it has none: a

@@ -30,6 +30,7 @@ type fact struct {
 	pid, seq           uint32
 	typ, satype, errno uint8
 
+	codec   layers.Codec
 	rules   ruleSet
 	shape   shape
 	wrapped bool             // it came inside an SADB_X_PROMISC
@@ -169,10 +170,18 @@ func (f *fact) later() bool {
 
 // examine fills in what can be said of a message by itself.
 func (t *Tracer) examine(f *fact, r *record.Record) {
-	*f = fact{num: r.Number, dir: r.Dir, given: r.Dir != record.Unknown, rules: rulesOf(r.Codec.Dialect)}
+	*f = fact{num: r.Number, dir: r.Dir, given: r.Dir != record.Unknown, codec: r.Codec, rules: rulesOf(r.Codec.Dialect)}
 	data, size := r.Data, max(r.OrigLen, len(r.Data))
 	if len(data) < layers.BaseLen {
 		return
+	}
+	if f.rules == linuxRules {
+		f.hash = maphash.Bytes(t.seed, data)
+		if g := t.copied(f.hash, size, r.Codec); g != nil {
+			f.size, f.typ, f.satype, f.errno, f.seq, f.pid = size, g.typ, g.satype, g.errno, g.seq, g.pid
+			f.shape, f.object, f.lasting = g.shape, g.object, g.lasting
+			return
+		}
 	}
 	m := &t.msg
 	m.Codec = r.Codec
@@ -194,7 +203,9 @@ func (t *Tracer) examine(f *fact, r *record.Record) {
 		m.DecodeFromBytes(data, nil)
 	}
 	f.size = size
-	f.hash = maphash.Bytes(t.seed, data)
+	if f.rules != linuxRules {
+		f.hash = maphash.Bytes(t.seed, data)
+	}
 	f.typ, f.satype, f.errno, f.seq, f.pid = m.Type, m.SAType, m.Errno, m.Seq, m.PID
 	switch f.rules {
 	case linuxRules:
@@ -213,6 +224,17 @@ func (t *Tracer) examine(f *fact, r *record.Record) {
 	} else if f.rules == noRules {
 		f.dir = record.Unknown
 	}
+}
+
+// copied finds a message with the same bytes among the two before the one that has
+// arrived: a promiscuous socket gets most things twice, one after the other.
+func (t *Tracer) copied(hash uint64, size int, c layers.Codec) *fact {
+	for i := t.head - 1; i > 0 && i+2 >= t.head; i-- {
+		if g := t.fact(i); g.hash == hash && g.size == size && g.codec == c {
+			return g
+		}
+	}
+	return nil
 }
 
 // announces reports whether kernels other than Linux send the type by themselves.

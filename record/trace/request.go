@@ -260,6 +260,16 @@ func (q *request) take(f *fact, at uint64, promisc bool) Role {
 	return Reply
 }
 
+// switching reports whether an own request to switch the listener is not answered.
+func (rs *requests) switching() bool {
+	for k := range rs.recent.n {
+		if q := rs.nth(k); q.own && q.switches && q.answers == 0 && !q.closed {
+			return true
+		}
+	}
+	return false
+}
+
 // forget drops the requests whose answers, if they are lost, could be taken for
 // those to later ones: of processes that use one sequence number for all.
 func (rs *requests) forget(ps *processes) {

@@ -148,6 +148,9 @@ func (t *Tracer) settle(i uint64, last bool) bool {
 	f := t.fact(i)
 	if f.gap {
 		t.lossy = true
+		if t.requests.switching() {
+			t.promisc = record.NotKnown // the answer may be lost
+		}
 		t.requests.forget(&t.processes)
 		t.contents = contents{}
 	}
