@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -39,6 +40,12 @@ there: numbers, structures, address families, byte order. With -T json problems 
 all of it; -T fields and csv get a last column, problems, of CODE@OFFSET. -v says what
 would work instead. The exit status is 1 if anything is found.
 
+--follow spi=N (or 0xN), pid=N or seq=N shows only what belongs to an SPI, a process
+or a sequence number: the messages that name it, the requests that such a message
+answers, and all answers to them. --stats counts instead of printing messages: by
+type, errno and process, how many a second, and how long answers took (percentiles,
+to 1/16; of a dump the first answer); -T json has the same as one object.
+
 A malformed message is no error. A damaged file is: what is whole is printed, the
 place is named, and the exit status is 4.`,
 		Flags: append(append([]cli.Flag{
@@ -46,6 +53,8 @@ place is named, and the exit status is 4.`,
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "all"},
 			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what the kernel and RFC 2367 object to (=`OS`: what another system would refuse or read differently); exit 1 if there is anything"}},
 			&cli.StringFlag{Name: "display-filter", Aliases: []string{"Y"}, Usage: "only what `EXPR` is true for, such as 'type == \"ACQUIRE\" && cidr(dst, \"10.0.0.0/8\")'"},
+			&cli.StringFlag{Name: "follow", Usage: "only what belongs to `WHAT`: spi=N, pid=N or seq=N"},
+			&cli.BoolFlag{Name: "stats", Usage: "count by type, errno and process, with rates and latencies, instead of printing messages"},
 			&cli.StringSliceFlag{Name: "field", Aliases: []string{"e"}, Usage: "with -T fields or csv: a column of `PATH`, such as sa.spi; repeat it"},
 			&cli.StringSliceFlag{Name: "fields-option", Aliases: []string{"E"}, Usage: "with -T fields or csv: `OPT` as tshark's: header=y, separator=,, quote=d, occurrence=f, aggregator=;"},
 			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the messages to the capture `FILE` instead, numbers and keys kept"},
@@ -75,11 +84,25 @@ func decode(c *cli.Context) error {
 			return usagef("%w", err)
 		}
 	}
+	var source record.Source = in
+	if what := c.String("follow"); what != "" {
+		f, err := parseFollow(what)
+		if err != nil {
+			return err
+		}
+		f.source, source = in, f
+	}
+	if c.Bool("stats") {
+		if c.IsSet("lint") || c.IsSet("write") {
+			return usagef("--stats counts messages: it goes neither with --lint nor with -w")
+		}
+		return count(c, source, match)
+	}
 	if c.IsSet("write") {
 		if c.IsSet("lint") {
 			return usagef("--lint prints, -w does not: use one of them")
 		}
-		return cut(c, in, match)
+		return cut(c, in, source, match)
 	}
 	p, err := newPrinter(c, in.ids)
 	if err != nil {
@@ -96,7 +119,7 @@ func decode(c *cli.Context) error {
 	limit := c.Uint64("count")
 	var n uint64
 	for limit == 0 || n < limit {
-		r, err := in.Next()
+		r, err := source.Next()
 		if err == io.EOF {
 			break
 		}
@@ -120,7 +143,7 @@ func decode(c *cli.Context) error {
 
 // cut copies the records that match into a capture. Second copies stay in it: what
 // is one is found out again.
-func cut(c *cli.Context, in *input, match *filter.Filter) error {
+func cut(c *cli.Context, in *input, source record.Source, match *filter.Filter) error {
 	w, err := newCut(c, in)
 	if err != nil {
 		return err
@@ -129,7 +152,7 @@ func cut(c *cli.Context, in *input, match *filter.Filter) error {
 	var rerr error
 	for n := uint64(0); limit == 0 || n < limit; {
 		var r *record.Record
-		if r, rerr = in.Next(); rerr != nil {
+		if r, rerr = source.Next(); rerr != nil {
 			break
 		}
 		if match != nil && !match.Match(r) {
@@ -148,4 +171,36 @@ func cut(c *cli.Context, in *input, match *filter.Filter) error {
 	}
 	fmt.Fprintf(c.App.ErrWriter, "pfkeycap: decode: %d messages written to %s\n", w.Records(), c.String("write"))
 	return rerr
+}
+
+// count prints statistics of the records that match.
+func count(c *cli.Context, source record.Source, match *filter.Filter) error {
+	format := c.String("format")
+	switch format {
+	case "text", "", "tree", "json", "ndjson":
+	default:
+		return usagef("--stats prints text or json, not %s", format)
+	}
+	s := newStatistics()
+	limit := c.Uint64("count")
+	var rerr error
+	for limit == 0 || s.messages < limit {
+		var r *record.Record
+		if r, rerr = source.Next(); rerr != nil {
+			break
+		}
+		if match == nil || match.Match(r) {
+			s.add(r)
+		}
+	}
+	if rerr == io.EOF {
+		rerr = nil
+	}
+	var err error
+	if strings.HasSuffix(format, "json") {
+		err = s.printJSON(c.App.Writer)
+	} else {
+		err = s.print(c.App.Writer)
+	}
+	return errors.Join(err, rerr)
 }

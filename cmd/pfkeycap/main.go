@@ -175,6 +175,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			recordCommand(),
 			decodeCommand(),
 			explainCommand(),
+			exchangesCommand(),
 			scrubCommand(),
 			replayCommand(),
 			dumpCommand(),

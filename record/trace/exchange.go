@@ -32,13 +32,20 @@ const (
 	maxWait = 64
 )
 
-// Exchanges groups the records of source, which may be a Reader. Exchanges come in
+// Annotated is a source of annotated records that says which part the one that Next
+// returned last plays. A Reader is one.
+type Annotated interface {
+	record.Source
+	Role() Role
+}
+
+// Exchanges groups the records of source, which may be Annotated. Exchanges come in
 // the order in which they end; a request that was not answered ends after a while.
 // The records are copies, and memory is bounded but for the answers of one dump.
 // An error of the source comes last, but not io.EOF.
 func Exchanges(source record.Source, o Options) iter.Seq2[*Exchange, error] {
 	return func(yield func(*Exchange, error) bool) {
-		r, ok := source.(*Reader)
+		r, ok := source.(Annotated)
 		if !ok {
 			r = NewReader(source, o)
 		}

@@ -171,7 +171,7 @@ func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) [
 	// the answer took.
 	if d := r.Time.Sub(t); d > 0 {
 		dst = append(dst, " +"...)
-		dst = appendShort(dst, d)
+		dst = AppendShort(dst, d)
 	}
 	if m.Inner != nil {
 		req, reply := r.Codec.Unwrap(req), r.Codec.Unwrap(r.Data)
@@ -201,8 +201,8 @@ func (p *Printer) appendWhy(dst []byte, c layers.Codec, request, reply []byte, e
 	return dst
 }
 
-// appendShort appends a duration as tcpdump users read it: 45us, 1.204ms, 3.1s.
-func appendShort(dst []byte, d time.Duration) []byte {
+// AppendShort appends a duration as tcpdump users read it: 45us, 1.204ms, 3.1s.
+func AppendShort(dst []byte, d time.Duration) []byte {
 	switch {
 	case d < time.Millisecond:
 		dst = strconv.AppendInt(dst, d.Microseconds(), 10)
