@@ -176,6 +176,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			decodeCommand(),
 			explainCommand(),
 			exchangesCommand(),
+			sasCommand(),
 			scrubCommand(),
 			replayCommand(),
 			dumpCommand(),
