@@ -592,23 +592,31 @@ func (l *Lives) deleted(what string, at Point) {
 		return
 	}
 	src, dst := addrOf(m.AddressSrc()), addrOf(m.AddressDst())
-	for e := l.all.Front(); e != nil && dst.IsValid(); e = e.Next() {
-		if x := e.Value.(*Life); x.Ended == Alive && x.SAType == m.SAType && x.Src == src && x.Dst == dst {
-			x.EndPID = m.PID
-			l.end(x, Deleted, at, what)
+	if dst.IsValid() {
+		l.endAll(Deleted, at, what, func(x *Life) bool { return x.SAType == m.SAType && x.Src == src && x.Dst == dst })
+	}
+}
+
+// endAll ends those of the living that a message is about.
+func (l *Lives) endAll(how Ending, at Point, what string, is func(*Life) bool) {
+	var list []*Life // ending them changes the table
+	for _, same := range l.bySPI {
+		for _, x := range same {
+			if is(x) {
+				list = append(list, x)
+			}
 		}
+	}
+	for _, x := range list {
+		x.EndPID = l.msg.PID
+		l.end(x, how, at, what)
 	}
 }
 
 // flush ends all SAs of a type, or of all.
 func (l *Lives) flush(at Point) {
 	m := &l.msg
-	for e := l.all.Front(); e != nil; e = e.Next() {
-		if x := e.Value.(*Life); x.Ended == Alive && (m.SAType == layers.SATypeUnspec || m.SAType == x.SAType) {
-			x.EndPID = m.PID
-			l.end(x, Flushed, at, "FLUSH")
-		}
-	}
+	l.endAll(Flushed, at, "FLUSH", func(x *Life) bool { return m.SAType == layers.SATypeUnspec || m.SAType == x.SAType })
 }
 
 // refused learns from an answer that says no: what cannot be found is gone.

@@ -133,7 +133,7 @@ func FuzzLives(f *testing.F) {
 			}
 			sas[x] = true
 		}, Policy: func(*trace.PolicyLife) {}})
-		k := &kernel{t: t, codec: layers.Codec{Dialect: layers.Dialects()[len(script)%len(layers.Dialects())]}, to: l.Add}
+		k := &kernel{t: t, codec: layers.Codec{Dialect: layers.Dialects()[len(script)%len(layers.Dialects())], Order: layers.BigEndian}, to: l.Add}
 		for len(script) >= 3 {
 			k.says(script[0]%28, script[1]%10, uint32(script[2]%8), "10.0.0.1", "10.0.0.2")
 			script = script[3:]

@@ -2,7 +2,9 @@ package trace
 
 import (
 	"container/list"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -200,8 +202,11 @@ func (l *policyLives) gone(id uint32, at Point, what string) {
 
 // flush ends all policies, but not those of sockets, which stay.
 func (l *policyLives) flush(m *layers.Message, at Point) {
-	for e := l.all.Front(); e != nil; e = e.Next() {
-		x := e.Value.(*PolicyLife)
+	alive := slices.Collect(maps.Values(l.byKey)) // ending them changes the tables
+	for _, x := range l.byID {
+		alive = append(alive, x)
+	}
+	for _, x := range alive {
 		if x.Ended == Alive && x.key.dir <= 3 {
 			x.EndPID = m.PID
 			l.end(x, Flushed, at, "SPDFLUSH")
