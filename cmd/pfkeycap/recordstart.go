@@ -25,9 +25,8 @@ type start struct {
 	satypes []uint8 // to register for
 
 	// Of the snapshot's dump that is under way.
-	policies bool
-	heard    atomic.Int64 // when its last record came, in nanoseconds since 1970
-	ended    chan *trace.Dump
+	heard atomic.Int64 // when its last record came, in nanoseconds since 1970
+	ended chan *trace.Dump
 }
 
 // parseStart reads the flags of startFlags.

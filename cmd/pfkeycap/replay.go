@@ -418,7 +418,6 @@ type answers struct {
 	plan    *planned
 	number  uint64
 	standIn bool
-	batch   [1]*record.Record
 	err     error
 }
 

@@ -145,8 +145,6 @@ func address(t extFunc, sockaddrBytes []byte) extFunc {
 	return sockaddr(t, func(x *layers.Address) { x.Sockaddr = sockaddrBytes })
 }
 
-func oaAddr(t gopacket.LayerType, s string) extFunc { return addr(t, s, 0, 32, 0) }
-
 // kamePolicy is an SPDADD with a policy.
 func kamePolicyOf(msgType uint8, p layers.Policy, requests ...layers.Request) func(*maker) []byte {
 	return with(newMessage(msgType, 0).add(src4(), dst4(), policy(p, requests...)))

@@ -38,7 +38,6 @@ type message struct {
 	exts  []ext
 	rest  []byte  // what the walk could not divide
 	last  []uint8 // types of the messages before, latest first
-	seen  []uint8 // their SA types
 }
 
 type ext struct {

@@ -28,7 +28,6 @@ var testCodec = layers.Codec{Dialect: layers.Linux, Order: layers.LittleEndian}
 type fake struct {
 	*replaytest.Target
 	model   *check.Model
-	queue   [][]byte
 	console string
 	// fault looks at a request before it is handled; armed is a mark of its own that
 	// goes with the socket. Without an answer the request is handled as usual.

@@ -267,10 +267,10 @@ func (p *Parser) ends(s *Statement, ranges bool) error {
 	}
 	accept := func(a netip.Addr) bool { return !(only4 && !a.Is4() || only6 && a.Is4()) }
 	var err error
-	var at token
-	if s.Src, at, err = p.selector("a source address", ranges, numeric, accept); err != nil {
+	if s.Src, _, err = p.selector("a source address", ranges, numeric, accept); err != nil {
 		return err
 	}
+	var at token
 	if s.Dst, at, err = p.selector("a destination address", ranges, numeric, accept); err != nil {
 		return err
 	}
