@@ -6,6 +6,8 @@ import (
 
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
+
+	"github.com/pfkeycap/pfkeycap/record/convert"
 )
 
 // manCommand writes the manual page from the commands themselves, so that it
@@ -36,7 +38,12 @@ func manual(app *cli.App) string {
 		}
 		manCommandText(p, c, c.Name)
 	}
-	b.WriteString(manRecord() + manRest)
+	b.WriteString(manRecord())
+	p("# FORMS\n%s\n", manForms)
+	for _, f := range convert.Forms() {
+		p("**%s**\n:   %s\n", f, escape(f.About()))
+	}
+	b.WriteString(manRest)
 	return b.String()
 }
 
@@ -105,6 +112,13 @@ const manIntro = `PF_KEY version 2 (RFC 2367) is the socket through which IPsec 
 **pfkeycap** records what programs and kernel say to each other over it, decodes
 recordings, and replays them against a kernel. Options may stand anywhere before a
 **--**; letters can be joined (**-vvx**, **-c5**).`
+
+// manForms stands before the list of forms.
+const manForms = `Every command that takes a capture takes these too and finds out which it
+is (**--read-format** says it). **kdump**, **truss** and **hex** do not say whose messages they
+hold: the bytes tell, or **-d**. Traces hold the requests that no recorder hears, through
+descriptors that were inherited or passed to another process. Times without a date are
+those of 1 January 1970.`
 
 const manRest = `# CAPTURES
 A capture is a pcapng file, link type USER0 (147), one message to a block, with

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/google/gopacket"
 	"github.com/urfave/cli/v2"
@@ -25,9 +26,9 @@ func sendCommand() *cli.Command {
 		Name:      "send",
 		Usage:     "send messages to the kernel and print its answers",
 		ArgsUsage: "FILE…|-",
-		Description: `Sends the requests of a setkey script, JSON lines (as decode -T json writes them),
-hex or a capture, one after the other, and prints each with its answers. What came from
-a kernel is left out. pid, and a sequence number of 0, become this program's own. A
+		Description: `Sends the requests of a setkey script, a file of ipseckey (what its save writes),
+JSON lines (as decode -T json writes them), hex, a capture or a trace, one after the
+other, and prints each with its answers. What came from a kernel is left out. pid, and a sequence number of 0, become this program's own. A
 refusal says why; the rest is sent nevertheless, and the status is 1.
 
 Secrets that a capture does not hold are taken from the side file beside it; where they
@@ -145,7 +146,7 @@ func (t *talk) file(c *cli.Context, name string) error {
 	if name == "-" {
 		c.App.Reader = br // with what was looked at
 	}
-	if form == convert.Hex && !c.IsSet("dialect") { // typed for this kernel
+	if (form == convert.Hex || form == convert.Ipseckey) && !c.IsSet("dialect") { // written for this kernel
 		if err := c.Set("dialect", t.codec.Dialect.String()); err != nil {
 			return err
 		}
@@ -166,6 +167,9 @@ func (t *talk) file(c *cli.Context, name string) error {
 		}
 		if !raw && (r.Dir == record.FromKernel || r.TwinOf != 0) {
 			continue
+		}
+		if form == convert.Ipseckey && len(r.Comments) > 1 { // the line, and what this kernel has no word for
+			fmt.Fprintf(t.stderr, "pfkeycap: %s: %s\n", in.name, strings.Join(r.Comments, ": "))
 		}
 		msg, err := t.message(r, in.name, raw, fix)
 		if err != nil {
