@@ -182,6 +182,7 @@ func (d *dumper) narrow() []layers.Extension {
 func (d *dumper) watch() error {
 	ctx := d.c.Context
 	var before map[string]*record.Record
+	var listed []string // its keys in the kernel's order
 	for n := uint64(1); ; n++ {
 		now := map[string]*record.Record{}
 		var order []string
@@ -209,15 +210,15 @@ func (d *dumper) watch() error {
 				err = errors.Join(err, print('~', r))
 			}
 		}
-		for key, r := range before {
+		for _, key := range listed {
 			if now[key] == nil {
-				err = errors.Join(err, print('-', r))
+				err = errors.Join(err, print('-', before[key]))
 			}
 		}
 		if err != nil || n == d.c.Uint64("count") {
 			return err
 		}
-		before = now
+		before, listed = now, order
 		select {
 		case <-ctx.Done():
 			return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -135,7 +136,7 @@ func explainFile(c *cli.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		slices.Sort(missing)
+		slices.SortFunc(missing, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
 		return usagef("%s: no request, and no answer to one, has the number %s", in.name, strings.Join(missing, ", "))
 	}
 	return nil

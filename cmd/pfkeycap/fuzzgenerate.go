@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,7 +53,9 @@ inside, though -T text and the others hide them as they hide any key.`,
 // generateOutputFlags are those of every command that prints messages, with a form
 // of their own by default.
 func generateOutputFlags() []cli.Flag {
-	flags := outputFlags("t")
+	flags := slices.DeleteFunc(outputFlags("t"), func(f cli.Flag) bool {
+		return f.Names()[0] == "field" || f.Names()[0] == "fields-option" // it has no columns
+	})
 	for _, f := range flags {
 		if s, ok := f.(*cli.StringFlag); ok && s.Name == "format" {
 			s.Value, s.Usage = "hex", "`FORM`: hex, text, tree (= text -v), json (one object a line)"

@@ -88,8 +88,11 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = app.RunContext(ctx, append([]string{"pfkeycap"}, args...))
 	}
-	if ferr := out.failure(); ferr != nil && err == nil {
+	switch ferr := out.failure(); {
+	case ferr != nil && err == nil:
 		err = ferr
+	case ferr != nil && errors.Is(err, out.err): // whatever the command took it for
+		err = &statusError{exitDamage, err}
 	}
 	if err == nil {
 		return 0

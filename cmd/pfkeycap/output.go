@@ -23,6 +23,8 @@ import (
 func outputFlags(timeAliases ...string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text, tree (= text -v), json (one object a line), fields or csv (with -e)", Value: "text"},
+		&cli.StringSliceFlag{Name: "field", Aliases: []string{"e"}, Usage: "with -T fields or csv: a column of `PATH`, such as sa.spi; repeat it"},
+		&cli.StringSliceFlag{Name: "fields-option", Aliases: []string{"E"}, Usage: "with -T fields or csv: `OPT` as tshark's: header=y, separator=,, quote=d, occurrence=f, aggregator=;"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Count: new(int), Usage: "every field; twice: reserved fields and padding too"},
 		&cli.BoolFlag{Name: "hexdump", Aliases: []string{"x"}, Usage: "the bytes of every message too, secrets hidden"},
 		&cli.BoolFlag{Name: "time", Aliases: timeAliases, Count: new(int), Usage: "no time; -tt seconds since 1970, -ttt since the one before, -tttt date, -ttttt since the first"},

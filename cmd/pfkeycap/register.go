@@ -63,6 +63,12 @@ func register(c *cli.Context) error {
 	if err != nil {
 		return usagef("%w", err)
 	}
+	if c.Duration("duration") < 0 {
+		return usagef("--duration %v: want a positive time", c.Duration("duration"))
+	}
+	if len(c.StringSlice("peer")) > 1 {
+		return usagef("--peer: there is one other end")
+	}
 	if c.IsSet("peer") && !c.IsSet("respond") {
 		return usagef("--peer is for --respond")
 	}
@@ -137,7 +143,11 @@ func register(c *cli.Context) error {
 				return err
 			}
 			if rules != nil {
-				if err := r.handle(ev); err != nil {
+				var no *refusal
+				if err := r.handle(ev); errors.As(err, &no) { // the next one may go better
+					r.failed++
+					reportf(c.App.ErrWriter, "not answered: %v", err)
+				} else if err != nil {
 					return err
 				}
 			}
@@ -151,15 +161,21 @@ func register(c *cli.Context) error {
 
 // commonOutput numbers and prints what several sockets say.
 type commonOutput struct {
-	show   func(*record.Record) error
-	number uint64
+	show    func(*record.Record) error
+	number  uint64
+	request struct{ theirs, ours uint64 } // the numbers of the last request
 }
 
 func (o *commonOutput) print(r *record.Record, from string) error {
 	o.number++
 	shift := *r
-	if r.ReplyTo != 0 && r.ReplyTo < r.Number {
-		shift.ReplyTo = o.number - (r.Number - r.ReplyTo) // nothing else is printed between them
+	if r.Dir == record.ToKernel {
+		o.request.theirs, o.request.ours = r.Number, o.number
+	}
+	// A request is answered before the next one is made, but what others say may have
+	// been heard, and numbered, between them.
+	if shift.ReplyTo = 0; r.ReplyTo != 0 && r.ReplyTo == o.request.theirs {
+		shift.ReplyTo = o.request.ours
 	}
 	shift.Number = o.number
 	if from != "" {
@@ -227,9 +243,9 @@ func (e *end) register(satype uint8) error {
 // listen sends what the kernel says unasked to events until ctx ends.
 func (e *end) listen(ctx context.Context, events chan<- event) {
 	t := e.hearing
+	t.conn.SetReadDeadline(time.Time{}) // before what ends it may set it
 	stop := context.AfterFunc(ctx, func() { t.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	t.conn.SetReadDeadline(time.Time{})
 	send := func(ev event) bool {
 		select {
 		case events <- ev:

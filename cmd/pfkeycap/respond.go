@@ -86,6 +86,9 @@ func (r *saRule) prepare(dir string, d layers.Dialect, protocol string) error {
 	if r.Hard > 0 && r.Soft >= r.Hard || r.Soft < 0 || r.Hard < 0 || r.Soft%time.Second != 0 || r.Hard%time.Second != 0 {
 		return fmt.Errorf("soft %v and hard %v: want whole seconds, soft before hard", r.Soft, r.Hard)
 	}
+	if r.Encrypt == "" && r.Auth == "" {
+		return errors.New("neither encrypt nor auth: which algorithms?")
+	}
 	// The statement of setkey that such an SA is made by; only its ends and SPI are
 	// still missing.
 	args := []string{"add", "0.0.0.0", "0.0.0.0", protocol, "0"}
@@ -135,7 +138,7 @@ type responder struct {
 	satype uint8
 	live   map[saKey]*saPair
 
-	acquires, pairs, rekeys, expired, unmatched int
+	acquires, pairs, rekeys, expired, unmatched, failed int
 }
 
 // saKey is what a kernel tells SAs apart by, within one SA type.
@@ -161,6 +164,9 @@ func (r *responder) summary(w io.Writer) {
 		return
 	}
 	reportf(w, "%d ACQUIREs, %d pairs of SAs, %d of them rekeyed, %d SAs expired", r.acquires, r.pairs, r.rekeys, r.expired)
+	if r.failed > 0 {
+		reportf(w, "%d times the kernel refused", r.failed)
+	}
 	if r.unmatched > 0 {
 		reportf(w, "%d ACQUIREs that no rule is for were left unanswered", r.unmatched)
 	}
@@ -298,7 +304,7 @@ func (r *responder) request(e *end, s *setkey.Statement, src, dst netip.Addr, se
 		}
 		t.own(b)
 		if err := t.ask(b); err != nil {
-			return machinef("%w", err)
+			return fmt.Errorf("%v > %v: %w", src, dst, err)
 		}
 	}
 	return nil

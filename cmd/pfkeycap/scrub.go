@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,6 +34,11 @@ said at the end. OUT "-" is standard output.`,
 func scrubFile(c *cli.Context) error {
 	if c.NArg() != 2 {
 		return usagef("want two files: IN OUT")
+	}
+	if a, err := os.Stat(c.Args().Get(0)); err == nil {
+		if b, err := os.Stat(c.Args().Get(1)); err == nil && os.SameFile(a, b) {
+			return usagef("%s would lose its original, and be left with its keys beside it: name another OUT", c.Args().Get(0))
+		}
 	}
 	in, err := openInput(c, c.Args().Get(0))
 	if err != nil {

@@ -58,6 +58,9 @@ func send(c *cli.Context) error {
 			return err
 		}
 	}
+	if err := sendable(c); err != nil {
+		return err
+	}
 	return sendAll(c, func(t *talk) error {
 		for _, name := range c.Args().Slice() {
 			if err := t.file(c, name); err != nil {
@@ -66,6 +69,65 @@ func send(c *cli.Context) error {
 		}
 		return nil
 	})
+}
+
+// sendable looks at the files before anything is sent: those that are not there, and
+// those whose keys are not.
+func sendable(c *cli.Context) error {
+	stderr := c.App.ErrWriter
+	c.App.ErrWriter = io.Discard // what is to be said is said when it is sent
+	defer func() { c.App.ErrWriter = stderr }()
+	for _, name := range c.Args().Slice() {
+		if name == "-" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return &statusError{exitUsage, err}
+		}
+		if !info.Mode().IsRegular() || c.IsSet("filter") || c.IsSet("count") {
+			continue // read once, or perhaps not the part without keys
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return &statusError{exitUsage, err}
+		}
+		form, err := formOf(c, bufio.NewReaderSize(f, 64<<10))
+		f.Close()
+		if err != nil {
+			return err
+		}
+		if form != convert.None {
+			continue // it holds its keys
+		}
+		in, err := openInput(c, name)
+		if err != nil {
+			return err
+		}
+		for {
+			r, err := in.Next()
+			if err != nil { // said when it is sent as far as it goes
+				break
+			}
+			if !c.Bool("raw") && (r.Dir == record.FromKernel || r.TwinOf != 0) {
+				continue
+			}
+			if err := keysKnown(r, in.name); err != nil {
+				in.Close()
+				return err
+			}
+		}
+		in.Close()
+	}
+	return nil
+}
+
+// keysKnown is an error if a record's keys are stand-ins.
+func keysKnown(r *record.Record, name string) error {
+	if r.StandIns && r.True == nil && len(r.Codec.AppendSecrets(nil, r.Data)) > 0 {
+		return usagef("%s: record %d: its keys are not in the capture and not beside it: they should be in %s", name, r.Number, name+record.KeysSuffix)
+	}
+	return nil
 }
 
 // sendAll makes a conversation, has it, and says how it went.
@@ -204,8 +266,8 @@ func (t *talk) script(r io.Reader, name string, keys *keySource) error {
 
 // message makes the octets to be sent of a record.
 func (t *talk) message(r *record.Record, name string, raw, fix bool) ([]byte, error) {
-	if r.StandIns && r.True == nil && len(r.Codec.AppendSecrets(nil, r.Data)) > 0 {
-		return nil, usagef("%s: record %d: its keys are not in the capture and not beside it: they should be in %s", name, r.Number, name+record.KeysSuffix)
+	if err := keysKnown(r, name); err != nil {
+		return nil, err
 	}
 	if r.OrigLen > len(r.Data) {
 		return nil, usagef("%s: record %d: %d of its %d bytes were not recorded", name, r.Number, r.OrigLen-len(r.Data), r.OrigLen)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -27,7 +28,7 @@ func statementCommands() []*cli.Command {
 	const algorithms = `
 Keys are not written on the command line, which every user of the machine can see, but
 named: @FILE (hex digits, a "string", or the octets themselves), - for standard input,
-? to be asked. Their lengths are checked against what the kernel supports.`
+'?' to be asked. Their lengths are checked against what the kernel supports.`
 	commands := []struct{ name, usage, form, more string }{
 		{"add", "install a static SA", "[-46] SRC DST esp|ah|ipcomp|tcp SPI [-m MODE] [-u REQID] [-r WINDOW] [-lh SEC] [-ls SEC] [-bh BYTES] [-bs BYTES] [-E ALGORITHM KEY] [-A ALGORITHM KEY] [-C ALGORITHM]", algorithms},
 		{"update", "give an SA new keys or lifetimes", "as add", algorithms},
@@ -116,7 +117,13 @@ func (k *keySource) key(name string) ([]byte, error) {
 		k.read = true
 		return readKey(k.stdin, "standard input")
 	}
+	if name == "@" {
+		return nil, errors.New("no file is named after @")
+	}
 	f, err := os.Open(name[1:])
+	if err != nil && setkey.MayBeKey(filepath.Base(name)) {
+		return nil, errors.New("no such file: a key is named by its file, not written (the name is not shown: it may be the key)")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +165,10 @@ func (t *talk) statement(s *setkey.Statement, where string) error {
 		return t.deleteAll(s, where)
 	}
 	msgs, err := s.Messages(t.codec)
+	var at *setkey.Error
+	if where == "" && errors.As(err, &at) {
+		err = at.Err // arguments have no lines
+	}
 	if err != nil {
 		return usagef("%s%w", where, err)
 	}

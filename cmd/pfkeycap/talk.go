@@ -99,6 +99,9 @@ func (t *talk) ask(msg []byte) error {
 		}
 		return r
 	}
+	if err := t.forget(); err != nil {
+		return err
+	}
 	_, err := t.conn.Write(msg)
 	var errno syscall.Errno
 	if errors.As(err, &errno) && errno <= 255 {
@@ -150,6 +153,16 @@ func (t *talk) ask(msg []byte) error {
 		}
 		if !dumping || m.Seq == 0 {
 			return nil
+		}
+	}
+}
+
+// forget reads what others said since the last answer. Left unread it would fill the
+// socket's buffer, and kernels drop what does not fit, our answer too.
+func (t *talk) forget() error {
+	for {
+		if n, err := t.conn.TryRead(t.buf); n == 0 || err != nil {
+			return err
 		}
 	}
 }

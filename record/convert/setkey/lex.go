@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // token is a word, a "string" or the end of a statement.
@@ -12,18 +13,38 @@ type token struct {
 	kind         byte // 'w', '"', ';', 0 at the end of the text
 	text         string
 	line, column int
+	keys         bool // stands where keys stand: after -E or -A
 }
 
 func (t token) String() string {
-	switch t.kind {
-	case ';':
+	switch {
+	case t.kind == ';':
 		return `";"`
-	case 0:
+	case t.kind == 0:
 		return "the end of the text"
-	case '"':
+	case t.kind == '"':
 		return "a string" // which may be a key
+	case t.mayBeKey():
+		return "a word that may be a key"
 	}
 	return fmt.Sprintf("%q", t.text)
+}
+
+// mayBeKey reports whether a word is hex digits where keys stand, or so many of them
+// that it is nothing else. Some of them may be mistyped.
+func (t token) mayBeKey() bool {
+	if !t.keys {
+		return MayBeKey(t.text)
+	}
+	digits, hexadecimal := strings.CutPrefix(strings.ToLower(t.text), "0x")
+	return hexadecimal || len(digits) >= 4 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// MayBeKey reports whether a word has so many hex digits that errors should not quote
+// it, wherever it stands. It may begin with "@".
+func MayBeKey(word string) bool {
+	digits, hexadecimal := strings.CutPrefix(strings.ToLower(strings.TrimPrefix(word, "@")), "0x")
+	return hexadecimal && len(digits) >= 16 || len(digits) >= 32 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // maxToken is longer than any key or security context that fits a message.
@@ -32,11 +53,14 @@ const maxToken = 256 << 10
 // Error says where a text is wrong. It never quotes what may be a key.
 type Error struct {
 	Line, Column int // from 1; the column in bytes
-	Argument     int // from ParseArgs: the index in args; Line and Column are 0
+	Argument     int // from ParseArgs: the index in args, -1 after the last; Line and Column are 0
 	Err          error
 }
 
 func (e *Error) Error() string {
+	if e.Line == 0 && e.Argument < 0 {
+		return e.Err.Error()
+	}
 	if e.Line == 0 {
 		return fmt.Sprintf("argument %d: %v", e.Argument, e.Err)
 	}

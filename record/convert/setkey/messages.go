@@ -3,6 +3,7 @@ package setkey
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/gopacket"
@@ -77,9 +78,34 @@ func (b *builder) note(format string, args ...any) {
 func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
 	v, ok := value(b.c.Dialect, e, names...)
 	if !ok && b.err == nil {
-		b.err = fmt.Errorf("%v has no %s", b.c.Dialect, what)
+		b.err = fmt.Errorf("%v has no %s%s", b.c.Dialect, what, others(e, names))
 	}
 	return v
+}
+
+// others names the dialects that know one of the names.
+func others(e layers.Enum, names []string) string {
+	var list []string
+	for _, d := range layers.Dialects() {
+		if _, ok := value(d, e, names...); ok {
+			list = append(list, d.String())
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(list, ", ") + " can)"
+}
+
+// noZone notes the loss of an IPv6 address's zone: SAs and policies have none.
+func (b *builder) noZone(a netip.Addr) netip.Addr {
+	if a.Zone() == "" {
+		return a
+	}
+	if note := fmt.Sprintf("the zone of %v is left out", a); !slices.Contains(b.notes, note) {
+		b.notes = append(b.notes, note)
+	}
+	return a.WithZone("")
 }
 
 func (b *builder) base(typ, protocol string) layers.Base {
@@ -192,7 +218,7 @@ func (b *builder) pairs(f func(src, dst netip.Addr)) error {
 	for _, src := range b.s.Src.Addrs {
 		for _, dst := range b.s.Dst.Addrs {
 			if src.Is4() == dst.Is4() {
-				f(src, dst)
+				f(b.noZone(src), b.noZone(dst))
 				n++
 			}
 		}

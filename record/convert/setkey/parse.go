@@ -36,6 +36,8 @@ type Parser struct {
 	opt   Options
 	ahead token
 	has   bool
+	keys  bool // -E or -A was in the statement: words may be keys
+	args  bool // arguments instead of a text
 }
 
 // NewParser reads statements from r.
@@ -47,11 +49,15 @@ func ParseArgs(args []string, o Options) (*Statement, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no statement")
 	}
-	s, err := parseArgs(strings.Join(args, " ")+" ;", o)
+	text := strings.Join(args, " ")
+	s, err := parseArgs(text+" ;", o)
 	var e *Error
 	if errors.As(err, &e) {
 		// Which argument is it in?
 		n, rest := 0, e.Column-1
+		if rest > len(text) { // in the ";" that nobody wrote
+			return s, &Error{Argument: -1, Err: e.Err}
+		}
 		for n < len(args)-1 && rest > len(args[n]) {
 			rest -= len(args[n]) + 1
 			n++
@@ -63,6 +69,7 @@ func ParseArgs(args []string, o Options) (*Statement, error) {
 
 func parseArgs(text string, o Options) (*Statement, error) {
 	p := NewParser(strings.NewReader(text), o)
+	p.args = true
 	s, err := p.Next()
 	if err == io.EOF {
 		err = errors.New("no statement")
@@ -98,12 +105,20 @@ func (p *Parser) next() (token, error) {
 		p.has = false
 		return p.ahead, nil
 	}
-	return p.lex.next()
+	t, err := p.lex.next()
+	switch {
+	case t.kind == ';':
+		p.keys = false
+	case t.kind == 'w' && (t.text == "-E" || t.text == "-A"):
+		p.keys = true
+	}
+	t.keys = p.keys
+	return t, err
 }
 
 func (p *Parser) peek() (token, error) {
 	if !p.has {
-		t, err := p.lex.next()
+		t, err := p.next()
 		if err != nil {
 			return t, err
 		}
@@ -116,9 +131,17 @@ func (p *Parser) peek() (token, error) {
 func (p *Parser) word(what string) (token, error) {
 	t, err := p.next()
 	if err == nil && t.kind != 'w' {
-		err = wrong(t, "%v where %s is wanted", t, what)
+		err = wrong(t, "%s where %s is wanted", p.name(t), what)
 	}
 	return t, err
+}
+
+// name is a token as errors call it.
+func (p *Parser) name(t token) string {
+	if p.args && t.kind == ';' {
+		return "the arguments end"
+	}
+	return t.String()
 }
 
 // commands are the statements and what follows their names.
@@ -189,6 +212,9 @@ func (p *Parser) Next() (*Statement, error) {
 	end, err := p.next()
 	if err != nil {
 		return nil, err
+	}
+	if end.kind != ';' && p.args {
+		return nil, wrong(end, "%v is too much for %s", end, s.Command)
 	}
 	if end.kind != ';' {
 		return nil, wrong(end, "%v where the %s statement should end with \";\"", end, s.Command)
@@ -362,7 +388,8 @@ func (p *Parser) addrs(t token, host string, numeric bool, accept func(netip.Add
 	case err == nil:
 		list = []netip.Addr{a.Unmap()}
 	case numeric || p.opt.Resolve == nil || strings.Trim(host, "0123456789.:") == "":
-		return nil, wrong(t, "%q is not an IPv4 or IPv6 address", host)
+		t.text = host
+		return nil, wrong(t, "%v is not an IPv4 or IPv6 address", t)
 	default:
 		if list, err = p.opt.Resolve(host); err != nil {
 			return nil, wrong(t, "%w", err)
@@ -541,7 +568,7 @@ func (p *Parser) algorithms(s *Statement) error {
 			if !first {
 				return nil
 			}
-			return wrong(t, "%v where -E, -A or -C is wanted", t)
+			return wrong(t, "%s where -E, -A or -C is wanted", p.name(t))
 		}
 		p.next()
 		if (t.text == "-C") != (s.Protocol == "ipcomp") {
@@ -598,7 +625,7 @@ func (p *Parser) algorithm(name token, known map[string][]string, what string) (
 		if a.Name == "null" || a.Name == "simple" {
 			return a, nil
 		}
-		return nil, wrong(t, "%v where the key of %s is wanted", t, a.Name)
+		return nil, wrong(t, "%s where the key of %s is wanted", p.name(t), a.Name)
 	}
 	p.next()
 	a.Key, err = p.key(t)

@@ -289,7 +289,7 @@ func TestDialect(t *testing.T) {
 		codec      layers.Codec
 		text, want string
 	}{
-		{linux, "add 10.0.0.1 10.0.0.2 tcp 1 -A tcp-md5 0x01;", "linux has no SA type for tcp"},
+		{linux, "add 10.0.0.1 10.0.0.2 tcp 1 -A tcp-md5 0x01;", "linux has no SA type for tcp (freebsd, netbsd, openbsd"},
 		{linux, "deleteall 10.0.0.1 10.0.0.2 esp;", "needs a kernel to ask"},
 		{openbsd, "spdadd 10.0.0.1 10.0.0.2 any -P out none;", "openbsd has no policies in PF_KEY"},
 		{freebsd, "spdadd 10.0.0.1 10.0.0.2 any -P fwd none;", "freebsd has no direction fwd"},
@@ -312,10 +312,45 @@ func TestDialect(t *testing.T) {
 		{linux, "add 10.0.0.1 10.0.0.2 esp 1 -hwif em0 -E null;", "linux has no interface to offload to: left out"},
 		{openbsd, "add 10.0.0.1 10.0.0.2 esp 1 -m tunnel -E aes-cbc 0x00;", "openbsd has no mode and request id: left out"},
 		{freebsd, "spdadd 10.0.0.1 10.0.0.2 any -P out prio 3 none;", "freebsd has no priorities: left out"},
+		{linux, "add fe80::1%eth0 fe80::2 esp 1 -E null;", "the zone of fe80::1%eth0 is left out"},
+		{linux, "spdadd fe80::1%eth0/64 fe80::2 any -P out none;", "the zone of fe80::1%eth0 is left out"},
 	} {
 		if _, notes := encode(t, tt.codec, tt.text); len(notes) != 1 || notes[0] != tt.want {
 			t.Errorf("%s: notes %q, want %q", tt.text, notes, tt.want)
 		}
+	}
+}
+
+// Keys are written in the wrong place, too: no error quotes them.
+func TestMisplacedKeys(t *testing.T) {
+	const a, b = "deadbeef00112233", "445566778899aabb"
+	for _, tt := range []struct{ name, text, want string }{
+		{"a second key", "add 10.0.0.1 10.0.0.2 esp 1 -E aes-cbc 0x" + a + " 0x" + b + ";", `a word that may be a key where the add statement should end`},
+		{"in pieces", "add 10.0.0.1 10.0.0.2 esp 1 -E aes-cbc 0xdead beef " + a + ";", `a word that may be a key where`},
+		{"before its algorithm", "add 10.0.0.1 10.0.0.2 esp 1 -A 0x" + a + b + " hmac-md5;", `a word that may be a key is not an authentication algorithm`},
+		{"instead of the SPI", "add 10.0.0.1 10.0.0.2 esp 0x" + a + b + " -E aes-cbc;", `a word that may be a key is not an SPI`},
+		{"mistyped", "add 10.0.0.1 10.0.0.2 esp 1 -E 0x" + a + "zz" + b + " aes-cbc;", `a word that may be a key is not an encryption`},
+		{"without 0x", "add 10.0.0.1 10.0.0.2 esp 1 -E " + a + b + " aes-cbc;", `a word that may be a key is not`},
+		{"as an address", "add " + a + b + " 10.0.0.2 esp 1;", `a word that may be a key is not an IPv4 or IPv6 address`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parse(tt.text, setkey.Options{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			for _, key := range []string{a, b, "beef"} {
+				if err != nil && strings.Contains(err.Error(), key) {
+					t.Errorf("the error quotes the key: %v", err)
+				}
+			}
+			if _, err := setkey.ParseArgs(strings.Fields(strings.TrimSuffix(tt.text, ";")), setkey.Options{}); err == nil || strings.Contains(err.Error(), b) {
+				t.Errorf("as arguments: %v", err)
+			}
+		})
+	}
+	// The next statement shows its words again.
+	if _, err := parse("add 10.0.0.1 10.0.0.2 esp 1 -E aes-cbc 0x"+a+b+"; flush 1234;", setkey.Options{}); err == nil || !strings.Contains(err.Error(), `"1234" is not a protocol`) {
+		t.Error(err)
 	}
 }
 
@@ -335,7 +370,7 @@ func TestArguments(t *testing.T) {
 		{"add 10.0.0.1 10.0.0.2 esp 0x1234 -E aes-cbc 0x00", "argument 7: a key on the command line is seen by every user"},
 		{"add 10.0.0.1 10.0.0.2 esp 0x1234 -E aes-cbc -", "no such key"},
 		{"flush ; flush", `argument 2: one statement at a time: "flush" is too much`},
-		{"get 10.0.0.1", `argument 1: ";" where a destination address is wanted`},
+		{"get 10.0.0.1", `the arguments end where a destination address is wanted`},
 		{"", "no statement"},
 	} {
 		if _, err := setkey.ParseArgs(strings.Fields(tt.text), o); err == nil || !strings.Contains(err.Error(), tt.want) {
