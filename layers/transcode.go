@@ -45,10 +45,32 @@ func Transcode(dst []byte, from, to Codec, msg []byte) ([]byte, error) {
 	err := t.err
 	*t = transcoder{} // the pool must not keep the message
 	transcoders.Put(t)
+	if err == nil {
+		err = sameNesting(from, msg, to, out[start:])
+	}
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
+}
+
+// sameNesting makes sure that a message holds another one in both byte orders or in
+// none. Whether it does is told from a length, and a header of another version than
+// 2 can look like an extension in one order and not in the other.
+func sameNesting(from Codec, msg []byte, to Codec, out []byte) error {
+	var a, z Base
+	for offset := BaseLen; len(msg) >= BaseLen; offset += BaseLen {
+		a.decode(from, msg)
+		z.decode(to, out)
+		msg, out = msg[BaseLen:], out[BaseLen:]
+		if a.wraps() != z.wraps() {
+			return &TranscodeError{Offset: offset, Len: len(msg), What: "what is a message in one order and extensions in the other"}
+		}
+		if !a.wraps() {
+			break
+		}
+	}
+	return nil
 }
 
 // transcoders keeps Transcode from allocating: a Visitor is always on the heap.
