@@ -149,11 +149,15 @@ func ParseMeta(s string) (m Meta, ok bool, err error) {
 		case "keys":
 			m.Keys, e = ParseKeys(value)
 		case "saltid":
-			m.SaltID = value
+			if e = checkWord(key, value); e == nil {
+				m.SaltID = value
+			}
 		case "salt":
 			m.Salt, e = ParseSalt(value)
 		case "captureid":
-			m.CaptureID = value
+			if e = checkWord(key, value); e == nil {
+				m.CaptureID = value
+			}
 		}
 		if e != nil {
 			bad = append(bad, strconv.Quote(w))
@@ -175,10 +179,15 @@ func Comparable(a, b Meta) bool { return a.SaltID != "" && a.SaltID == b.SaltID 
 
 // check refuses words that would not survive being written.
 func (m Meta) check() error {
-	for _, w := range [...]struct{ key, value string }{{"saltid", m.SaltID}, {"captureid", m.CaptureID}} {
-		if len(w.value) > 64 || strings.ContainsFunc(w.value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("%s=%q: want at most 64 printable characters without spaces", w.key, w.value)
-		}
+	if err := checkWord("saltid", m.SaltID); err != nil {
+		return err
+	}
+	return checkWord("captureid", m.CaptureID)
+}
+
+func checkWord(key, value string) error {
+	if len(value) > 64 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("%s=%q: want at most 64 printable characters without spaces", key, value)
 	}
 	return nil
 }

@@ -249,7 +249,7 @@ func keep(value []byte) string {
 
 func (d *ngDecoder) startSection(body []byte) error {
 	if major := get16(body[4:], d.big); major != 1 {
-		return fmt.Errorf("section at byte %d has pcapng version %d.%d: only 1.x is known", d.in.off, major, get16(body[6:], d.big))
+		return fmt.Errorf("%w: section at byte %d has pcapng version %d.%d, only 1.x is known", ErrNotCapture, d.in.off, major, get16(body[6:], d.big))
 	}
 	d.section = Section{Order: layers.LittleEndian}
 	if d.big {

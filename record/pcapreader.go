@@ -37,7 +37,7 @@ func (d *pcapDecoder) header() error {
 		return d.short(err, "the file ends inside its header of %d bytes, after %d", pcapHeaderLen, len(h))
 	}
 	if major := get16(h[4:], d.big); major != 2 {
-		return fmt.Errorf("pcap version %d.%d: only 2.x is known", major, get16(h[6:], d.big))
+		return fmt.Errorf("%w: pcap version %d.%d, only 2.x is known", ErrNotCapture, major, get16(h[6:], d.big))
 	}
 	f := Interface{SnapLen: get32(h[16:], d.big), LinkType: uint16(get32(h[20:], d.big))} // the upper half has flags
 	if !ourLinkType(f.LinkType) {

@@ -319,9 +319,18 @@ func (p *planner) settle(a *answer) {
 	a.full = nil
 }
 
+// sayable is a time that JSON can say, zero for one after the year 9999: a capture
+// can hold those.
+func sayable(t time.Time) time.Time {
+	if t.UTC().Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
 func (p *planner) step(it *item) {
 	m := p.lives.decode(&it.heard)
-	s := Step{Record: it.number, Time: it.time, Message: summary(m), codec: it.codec, typ: m.Type, needs: -1}
+	s := Step{Record: it.number, Time: sayable(it.time), Message: summary(m), codec: it.codec, typ: m.Type, needs: -1}
 	s.id, s.hasID = saIDOf(m)
 	switch {
 	case m.Type == layers.PROMISC && len(it.data) == layers.BaseLen && (m.SAType <= 1 || it.codec.Dialect != layers.Linux):
