@@ -34,7 +34,7 @@ with what FILE asks for and lists that.`,
 			&cli.Float64Flag{Name: "watch", Usage: "print what changes, every `SECONDS`"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "with --watch: dump `N` times"},
 			&cli.StringFlag{Name: "load", Usage: "in a sandbox, send what `FILE` holds first, as send does"},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, outputFlags()...),
 		Action: dump,
 	}

@@ -52,7 +52,7 @@ that is not a known fault of the kernel.`,
 			&cli.DurationFlag{Name: "progress", Usage: "write a line of progress every `D` also if standard error is no terminal"},
 			&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "print the summary as `FORM`: text or json", Value: "text"},
 			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here: empty the running kernel's SAs and policies, again and again"},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, inputFlags()...),
 		Action: fuzzKernel,
 	}
@@ -78,6 +78,13 @@ func fuzzKernel(c *cli.Context) error {
 	if where == "here" && !c.Bool("allow-flush") {
 		return usagef("the running kernel's SAs and policies would be deleted: --allow-flush allows it (the default target is a throwaway kernel)")
 	}
+	if where != "here" && where != "sandbox" {
+		return runIn(c, where)
+	}
+	kernel, err := sandboxKernel(c)
+	if err != nil {
+		return err
+	}
 	codec := layers.Codec{Dialect: layers.Linux, Order: layers.NativeEndian}
 	recorded, err := recordedRequests(c, codec)
 	if err != nil {
@@ -94,7 +101,7 @@ func fuzzKernel(c *cli.Context) error {
 	sum, err := kernjudge.Run(ctx, kernjudge.Options{
 		Count: c.Uint64("number"), Seed: c.Uint64("seed"), Source: source.String(), Message: source.Append,
 		Dir: dir, Hang: c.Duration("hang"), Progress: p.show,
-		Open: func(ctx context.Context) (kernjudge.Kernel, error) { return openJudged(ctx, where) },
+		Open: func(ctx context.Context) (kernjudge.Kernel, error) { return openJudged(ctx, where, kernel) },
 	})
 	p.terminal.end()
 	if sum == nil {
@@ -166,9 +173,9 @@ func recordedRequests(c *cli.Context, codec layers.Codec) (list [][]byte, err er
 }
 
 // openJudged starts a kernel that is to be judged by.
-func openJudged(ctx context.Context, where string) (kernjudge.Kernel, error) {
+func openJudged(ctx context.Context, where string, kernel sandbox.Kernel) (kernjudge.Kernel, error) {
 	if where == "sandbox" {
-		return openJudgedSandbox(ctx)
+		return openJudgedSandbox(ctx, kernel)
 	}
 	t, err := openKernel()
 	if err != nil {
@@ -177,9 +184,9 @@ func openJudged(ctx context.Context, where string) (kernjudge.Kernel, error) {
 	return hereKernel{t}, nil
 }
 
-// sandboxKernel is the kernel of a sandbox, which a copy of this program inside talks
+// judgedSandbox is the kernel of a sandbox, which a copy of this program inside talks
 // to.
-type sandboxKernel struct {
+type judgedSandbox struct {
 	*kernjudge.Remote
 	cmd     *sandbox.Cmd
 	stderr  strings.Builder
@@ -188,13 +195,13 @@ type sandboxKernel struct {
 
 const serveKernel = "serve-kernel"
 
-func openJudgedSandbox(ctx context.Context) (kernjudge.Kernel, error) {
+func openJudgedSandbox(ctx context.Context, kernel sandbox.Kernel) (kernjudge.Kernel, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, machinef("%w", err)
 	}
-	k := new(sandboxKernel)
-	k.cmd = &sandbox.Cmd{Args: []string{self, serveKernel}, Stderr: &k.stderr}
+	k := new(judgedSandbox)
+	k.cmd = &sandbox.Cmd{Args: []string{self, serveKernel}, Kernel: kernel, Stderr: &k.stderr}
 	in, err := k.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -205,7 +212,7 @@ func openJudgedSandbox(ctx context.Context) (kernjudge.Kernel, error) {
 	}
 	if err := k.cmd.Start(ctx); err != nil {
 		if errors.Is(err, sandbox.ErrNoKernel) {
-			return nil, machinef("%w; or name another target: --target here is the running kernel", err)
+			return nil, machinef("%w; or name another target: --target netns:new is the running kernel, in a fresh network namespace", err)
 		}
 		return nil, machinef("%w", err)
 	}
@@ -217,10 +224,10 @@ func openJudgedSandbox(ctx context.Context) (kernjudge.Kernel, error) {
 }
 
 // Console returns the end of what the kernel printed, once it has ended badly.
-func (k *sandboxKernel) Console() string { return k.console }
+func (k *judgedSandbox) Console() string { return k.console }
 
 // Close ends the sandbox.
-func (k *sandboxKernel) Close() error {
+func (k *judgedSandbox) Close() error {
 	err := k.Remote.Close()
 	_, werr := k.cmd.Wait()
 	var e *sandbox.Error

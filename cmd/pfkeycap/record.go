@@ -53,7 +53,7 @@ Files are made with mode 0600. One that is there is never overwritten without
 			&cli.StringFlag{Name: "salt-file", Usage: "make stand-ins under the salt in `FILE`, to compare recordings; made if missing"},
 			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE and its side file"},
 			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "only what `EXPR` is true for, as decode -Y has it; the rest is counted"},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, startFlags(), privilegeFlags(), fileFlags(), outputFlags("t")),
 		Action: recordAction,
 	}

@@ -48,7 +48,7 @@ Ends after -c events, after --duration, or when told to, and leaves the SAs.`,
 			&cli.StringSliceFlag{Name: "peer", Usage: "with --respond: the other end is network namespace `NAME`, a pid or a path"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "end after `N` events"},
 			&cli.DurationFlag{Name: "duration", Usage: "end after `TIME` (30s, 5m)"},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, outputFlags()...),
 		Action: register,
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"runtime"
@@ -30,7 +29,7 @@ func replayCommand() *cli.Command {
 		Usage:     "send a capture's requests to a kernel and compare its answers",
 		ArgsUsage: "FILE",
 		Description: `Sends the recorded requests, one after the other, to a fresh kernel in the sandbox
-(--target here: to the running one) and compares what it answers with what was
+(see --target for others: here is the running one) and compares what it answers with what was
 recorded, field by field:
 
   equal              the same bytes
@@ -61,9 +60,9 @@ stand-ins.`,
 			&cli.IntFlag{Name: "loop", Aliases: []string{"l"}, Usage: "replay `N` times, the target cleared between; 0 is for ever", Value: 1},
 			&cli.IntFlag{Name: "limit", Aliases: []string{"L"}, Usage: "stop after `N` requests", DefaultText: "never"},
 			&cli.StringFlag{Name: "duration", Usage: "stop after `TIME` (seconds, or with a unit)"},
-			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here: let the replay flush, and delete what it did not make"},
+			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here or netns:NAME: let the replay flush, and delete what it did not make"},
 			&cli.DurationFlag{Name: "timeout", Usage: "give up when the target says nothing for `TIME`", Value: 5 * time.Minute},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, inputFlags()...),
 		Action: replayAction,
 	}
@@ -88,6 +87,9 @@ func replayAction(c *cli.Context) error {
 	o, err := runOptions(c)
 	if err != nil {
 		return err
+	}
+	if strings.HasPrefix(t, inNetNS) && !c.Bool("dry-run") {
+		return runIn(c, t)
 	}
 	plan, damage := planOf(c, c.Args().First())
 	if plan == nil {
@@ -270,7 +272,7 @@ func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions
 		alive()
 		p.say("%d%s requests", sent, total)
 	}
-	t, err := openTarget(ctx, where, plan.Plan, c.App.ErrWriter)
+	t, err := openTarget(ctx, c, where, plan.Plan)
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +299,7 @@ type runner interface {
 	Close() error
 }
 
-func openTarget(ctx context.Context, where string, plan *replay.Plan, stderr io.Writer) (runner, error) {
+func openTarget(ctx context.Context, c *cli.Context, where string, plan *replay.Plan) (runner, error) {
 	system := layers.Linux // in the sandbox
 	if where == "here" {
 		system = hostCodec().Dialect
@@ -312,7 +314,11 @@ func openTarget(ctx context.Context, where string, plan *replay.Plan, stderr io.
 		}
 		return kernelRunner{t}, nil
 	}
-	return openSandbox(ctx, plan, stderr)
+	kernel, err := sandboxKernel(c)
+	if err != nil {
+		return nil, err
+	}
+	return openSandbox(ctx, plan, kernel)
 }
 
 // kernelRunner runs plans against the running kernel.
@@ -338,6 +344,12 @@ func targetCommand() *cli.Command {
 		Name:   "serve-target",
 		Hidden: true,
 		Action: func(c *cli.Context) error {
+			if sandbox.Inside() {
+				// An oops would end only the process that asked, and the reason be lost.
+				if err := os.WriteFile("/proc/sys/kernel/panic_on_oops", []byte("1"), 0o644); err != nil {
+					return machinef("%w", err)
+				}
+			}
 			t, err := openKernel()
 			if err != nil {
 				return err
@@ -361,13 +373,13 @@ type sandboxRunner struct {
 }
 
 // openSandbox boots a fresh kernel with a copy of this program inside.
-func openSandbox(ctx context.Context, plan *replay.Plan, stderr io.Writer) (runner, error) {
+func openSandbox(ctx context.Context, plan *replay.Plan, kernel sandbox.Kernel) (runner, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, machinef("%w", err)
 	}
 	t := &sandboxRunner{stderr: new(strings.Builder)}
-	t.cmd = &sandbox.Cmd{Args: []string{self, "serve-target"}, Stderr: t.stderr, Memory: 256 + plan.Memory()>>20}
+	t.cmd = &sandbox.Cmd{Args: []string{self, "serve-target"}, Stderr: t.stderr, Kernel: kernel, Memory: 256 + plan.Memory()>>20}
 	in, err := t.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -381,13 +393,16 @@ func openSandbox(ctx context.Context, plan *replay.Plan, stderr io.Writer) (runn
 	guest, t.kill = context.WithCancel(context.WithoutCancel(ctx))
 	if err := t.cmd.Start(guest); err != nil {
 		if errors.Is(err, sandbox.ErrNoKernel) {
-			return nil, machinef("%w; or name another target: --target here is the running kernel", err)
+			return nil, machinef("%w; or name another target: --target netns:new is the running kernel, in a fresh network namespace", err)
 		}
 		return nil, machinef("%w", err)
 	}
 	if t.Remote, err = replay.NewRemote(ctx, out, in); err != nil {
 		t.kill()
 		_, _ = t.cmd.Wait()
+		if ctx.Err() != nil {
+			return nil, &statusError{exitDamage, fmt.Errorf("replay stopped before the first request: %w", context.Cause(ctx))}
+		}
 		return nil, machinef("the sandbox does not answer: %w", errors.Join(err, errors.New(strings.TrimSpace(t.stderr.String()))))
 	}
 	return t, nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -26,6 +27,7 @@ Nothing it does to its kernel lasts.`,
 		Flags: []cli.Flag{
 			&cli.DurationFlag{Name: "timeout", Usage: "end the command after `TIME` (30s, 5m)"},
 			&cli.StringSliceFlag{Name: "writable", Usage: "let the command write in `DIR` too"},
+			kernelFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			operands, command := split(c.Args().Slice())
@@ -45,8 +47,13 @@ const ownFailure = 125
 // runInSandbox runs a command line there with our streams. Its exit status
 // becomes ours.
 func runInSandbox(c *cli.Context, command []string, timeout time.Duration, writable []string) error {
+	kernel, err := sandboxKernel(c)
+	if err != nil {
+		return err
+	}
 	cmd := &sandbox.Cmd{
 		Args:     command,
+		Kernel:   kernel,
 		Stdin:    c.App.Reader,
 		Stdout:   standardOutput(c), // the sandbox has to see whether it is a terminal
 		Stderr:   c.App.ErrWriter,
@@ -106,60 +113,99 @@ func runRelayed(ctx context.Context, cmd *sandbox.Cmd) (status int, err error) {
 }
 
 func targetFlag() cli.Flag {
-	return &cli.StringFlag{Name: "target", Usage: "where: `T` is here or sandbox"}
+	return &cli.StringFlag{Name: "target", Usage: "where: `T` is here, sandbox, netns:new (a fresh network namespace), or netns:NAME, netns:PID or netns:PATH"}
 }
 
 func sandboxFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "sandbox", Usage: "short for --target sandbox"}
 }
 
+func kernelFlag() cli.Flag {
+	return &cli.StringFlag{Name: "kernel", Usage: "the sandbox's kernel: a User-Mode Linux executable `FILE`"}
+}
+
+// inNetNS begins the name of a target that is a network namespace; freshNetNS is a
+// new one.
+const (
+	inNetNS    = "netns:"
+	freshNetNS = inNetNS + "new"
+)
+
 // target returns where a command is to work, or fallback if that is not said.
 func target(c *cli.Context, fallback string) (string, error) {
 	t := c.String("target")
-	if c.Bool("sandbox") {
+	for _, short := range [2]string{"sandbox", "kernel"} {
+		if !c.IsSet(short) || short == "sandbox" && !c.Bool(short) {
+			continue
+		}
 		if t != "" && t != "sandbox" {
-			return "", usagef("--sandbox contradicts --target %s", t)
+			return "", usagef("--%s contradicts --target %s", short, t)
 		}
 		t = "sandbox"
 	}
-	switch t {
-	case "":
+	switch {
+	case t == "":
 		return fallback, nil
-	case "here", "sandbox":
+	case t == "here", t == "sandbox", strings.HasPrefix(t, inNetNS) && t != inNetNS:
 		return t, nil
 	}
-	return "", usagef("unknown target %q: want here or sandbox", t)
+	return "", usagef("unknown target %q: want here, sandbox, netns:new, or netns: with the name, the pid or the path of a namespace", t)
 }
 
-// inTarget runs the command that c is in the sandbox if the user asked for that,
-// by starting this program there again, and reports whether it did.
+// sandboxKernel is the kernel of --kernel; without that the one which is installed.
+func sandboxKernel(c *cli.Context) (sandbox.Kernel, error) {
+	file := c.String("kernel")
+	if file == "" {
+		return sandbox.Kernel{}, nil
+	}
+	k, err := sandbox.KernelAt(file)
+	if err != nil {
+		return k, usagef("--kernel: %w", err)
+	}
+	return k, nil
+}
+
+// inTarget runs the command that c is in another kernel or network namespace if the
+// user asked for that, by starting this program there again, and reports whether it
+// did.
 func inTarget(c *cli.Context) (elsewhere bool, err error) {
 	t, err := target(c, "here")
 	if err != nil || t == "here" {
 		return err != nil, err
 	}
+	return true, runIn(c, t)
+}
+
+// runIn runs the command that c is in the target t, which is not here.
+func runIn(c *cli.Context, t string) error {
 	self, err := os.Executable()
 	if err != nil {
-		return true, machinef("%w", err)
+		return machinef("%w", err)
 	}
-	args := []string{self, c.Command.Name}
+	ns, isNetNS := strings.CutPrefix(t, inNetNS)
+	args := []string{c.Command.Name}
+	for _, above := range c.Lineage()[1:] { // of a command within another
+		if above.Command != nil && above.Command.Name != "" && above.Command.Name != c.App.Name && above.Command.Name != args[0] {
+			args = append([]string{above.Command.Name}, args...)
+		}
+	}
+	args = append([]string{self}, args...)
+	if isNetNS {
+		args = append(args, "--target=here")
+	}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		if name == "target" || name == "sandbox" || !c.IsSet(name) {
+		switch name {
+		case "target", "sandbox", "kernel":
 			continue
-		}
-		for range max(1, c.Count(name)) {
-			if !takesValue(f) {
+		case "allow-flush":
+			if t == freshNetNS { // there is nothing in it to be sorry for
 				args = append(args, "--"+name)
 				continue
 			}
-			if list := c.StringSlice(name); len(list) > 0 {
-				for _, v := range list {
-					args = append(args, "--"+name+"="+v)
-				}
-				continue
-			}
-			args = append(args, fmt.Sprintf("--%s=%v", name, c.Value(name)))
+		}
+		if c.IsSet(name) {
+			args = append(args, flagArgs(c, f)...)
 		}
 	}
 	operands, command := split(c.Args().Slice())
@@ -167,7 +213,28 @@ func inTarget(c *cli.Context) (elsewhere bool, err error) {
 	if command != nil {
 		args = append(append(args, "--"), command...)
 	}
-	return true, runInSandbox(c, args, 0, nil)
+	if isNetNS {
+		return runInNetNS(c, ns, args)
+	}
+	return runInSandbox(c, args, 0, nil)
+}
+
+// flagArgs are the arguments that set a flag as it is set in c.
+func flagArgs(c *cli.Context, f cli.Flag) (args []string) {
+	name := f.Names()[0]
+	switch list := c.StringSlice(name); {
+	case !takesValue(f):
+		for range max(1, c.Count(name)) {
+			args = append(args, "--"+name)
+		}
+	case len(list) > 0:
+		for _, v := range list {
+			args = append(args, "--"+name+"="+v)
+		}
+	default:
+		args = append(args, fmt.Sprintf("--%s=%v", name, c.Value(name)))
+	}
+	return args
 }
 
 // sandboxAdvice says whether the sandbox would do.

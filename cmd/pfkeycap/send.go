@@ -40,7 +40,7 @@ are missing, nothing is sent. FLUSH and SPDFLUSH reach the running kernel only w
 			&cli.BoolFlag{Name: "fix", Usage: "compute all lengths and counts"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "send `N` messages at most"},
 			&cli.StringFlag{Name: "filter", Aliases: []string{"Y"}, Usage: "send only what `EXPR` is true for"},
-			targetFlag(), sandboxFlag(), allowFlushFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(), allowFlushFlag(),
 		}, inputFlags()...), outputFlags()...),
 		Action: send,
 	}

@@ -44,7 +44,7 @@ named: @FILE (hex digits, a "string", or the octets themselves), - for standard 
 	for _, x := range commands {
 		flags := []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the message, send nothing"},
-			targetFlag(), sandboxFlag(),
+			targetFlag(), sandboxFlag(), kernelFlag(),
 		}
 		if x.more == flushText {
 			flags = append(flags, allowFlushFlag())

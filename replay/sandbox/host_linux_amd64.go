@@ -72,21 +72,37 @@ func Find() (Kernel, error) {
 	if raceDetector {
 		return Kernel{}, fmt.Errorf("sandbox: %w for a program built with -race: ThreadSanitizer needs addresses that a guest does not have", ErrNoKernel)
 	}
-	path := os.Getenv(KernelVariable)
-	if path != "" {
-		if err := executable(path); err != nil {
-			return Kernel{}, fmt.Errorf("sandbox: %w: %s: %w", ErrNoKernel, KernelVariable, err)
+	if path := os.Getenv(KernelVariable); path != "" {
+		k, err := KernelAt(path)
+		if err != nil {
+			return k, fmt.Errorf("sandbox: %w: %s: %w", ErrNoKernel, KernelVariable, err)
 		}
-	} else if p, err := exec.LookPath("linux.uml"); err == nil {
-		path = p
-	} else if path = "/usr/bin/linux.uml"; executable(path) != nil {
-		return Kernel{}, fmt.Errorf("sandbox: %w: User-Mode Linux is not installed; on Debian: apt-get install user-mode-linux, elsewhere name its executable in %s", ErrNoKernel, KernelVariable)
+		return k, nil
+	}
+	for _, name := range [2]string{"linux.uml", "/usr/bin/linux.uml"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return KernelAt(path)
+		}
+	}
+	return Kernel{}, fmt.Errorf("sandbox: %w: User-Mode Linux is not installed; on Debian: apt-get install user-mode-linux, elsewhere name its executable in %s", ErrNoKernel, KernelVariable)
+}
+
+// KernelAt is the kernel whose executable path is, with the modules that lie where
+// Debian's package has them, seen from there, or else those of that package: a kernel
+// takes only those of its own release.
+func KernelAt(path string) (Kernel, error) {
+	if err := executable(path); err != nil {
+		return Kernel{}, err
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return Kernel{}, fmt.Errorf("sandbox: %w: %w", ErrNoKernel, err)
+		return Kernel{}, err
 	}
-	return Kernel{path, filepath.Join(filepath.Dir(path), "../lib/uml/modules")}, nil
+	modules := filepath.Join(filepath.Dir(path), "../lib/uml/modules")
+	if _, err := os.Stat(modules); err != nil {
+		modules = "/usr/lib/uml/modules"
+	}
+	return Kernel{path, modules}, nil
 }
 
 func executable(path string) error {

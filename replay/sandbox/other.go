@@ -25,6 +25,9 @@ func Inside() bool { return false }
 // Find returns an error that wraps [ErrNoKernel].
 func Find() (Kernel, error) { return Kernel{}, errElsewhere() }
 
+// KernelAt is for linux/amd64; here the error wraps [ErrNoKernel].
+func KernelAt(string) (Kernel, error) { return Kernel{}, errElsewhere() }
+
 // Run returns an error that wraps [ErrNoKernel].
 func (c *Cmd) Run(context.Context) (exitStatus int, err error) { return -1, errElsewhere() }
 

@@ -1,0 +1,126 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pfkeycap/pfkeycap/replay/sandbox"
+)
+
+// program makes a copy of this program that is called pfkeycap, as TestMain wants it.
+func program(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "pfkeycap")
+	if os.Link(self, name) != nil {
+		b, err := os.ReadFile(self)
+		if err == nil {
+			err = os.WriteFile(name, b, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return name
+}
+
+// descendants are the processes that a process started, and those that they did.
+func descendants(t *testing.T, pid int) (list []int) {
+	t.Helper()
+	parents := map[int]int{}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it is gone
+		}
+		// pid (name) state ppid …
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if parents[child], err = strconv.Atoi(f[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for child := range parents {
+		for p, ok := parents[child]; ok && p != 0; p, ok = parents[p] {
+			if p == pid {
+				list = append(list, child)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// within waits for something that must happen soon.
+func within(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for start := time.Now(); !f(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
+// TestInterruptedReplay ends replays on their way: no process of the sandbox is left.
+func TestInterruptedReplay(t *testing.T) {
+	if _, err := sandbox.Find(); err != nil {
+		if os.Getenv("PFKEYCAP_REQUIRE_KERNEL") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	pfkeycap := program(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			answers := filepath.Join(t.TempDir(), "answers.pcapng")
+			var stderr bytes.Buffer
+			cmd := exec.Command(pfkeycap, "replay", "-x", "0.01", "-w", answers, "../../fixtures/demo/demo.pcapng")
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			var started []int
+			within(t, "the replay begins", func() bool {
+				_, err := os.Stat(answers)
+				started = descendants(t, cmd.Process.Pid)
+				return err == nil && len(started) > 1
+			})
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			err := cmd.Wait()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) {
+				t.Fatalf("%v\n%s", err, &stderr)
+			}
+			if sig != syscall.SIGKILL {
+				if exit.ExitCode() != exitDamage || !strings.Contains(stderr.String(), "replay stopped ") {
+					t.Errorf("exit status %d: %s", exit.ExitCode(), &stderr)
+				}
+			}
+			within(t, "all processes end", func() bool {
+				return !slices.ContainsFunc(started, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
+			})
+		})
+	}
+}
