@@ -53,7 +53,7 @@ func writeJob(w io.Writer, p *Plan, o *RunOptions) error {
 	for i := range p.items {
 		it := &p.items[i]
 		e.answer(&it.answer, it.selected)
-		e.w.Write([]byte{byte(it.role), byte(it.dir)})
+		e.w.Write([]byte{byte(it.role), byte(it.dir), it.errno})
 		e.number(uint64(len(it.mapped)))
 		for _, r := range it.mapped {
 			e.octets([]byte(r.Field))
@@ -113,7 +113,7 @@ func readJob(r io.Reader) (*Plan, RunOptions, jobHeader, error) {
 	for range h.Records {
 		it := item{}
 		d.answer(&it.answer, &it.selected)
-		it.role, it.dir = trace.Role(d.octet()), record.Direction(d.octet())
+		it.role, it.dir, it.errno = trace.Role(d.octet()), record.Direction(d.octet()), d.octet()
 		for range d.count() {
 			it.mapped = append(it.mapped, Rewrite{d.text(), d.text(), d.text(), d.text()})
 		}

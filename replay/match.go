@@ -132,9 +132,15 @@ func (r *runner) judge(s *Step, e *Exchange, a Answer, own [][]byte) {
 		hangs = r.late[r.onTarget(s.id)]
 	}
 	switch {
+	case s.errno != 0 && a.Errno != s.errno:
+		target := "a message that was taken"
+		if a.Errno != 0 {
+			target = r.errnoText(a.Errno)
+		}
+		e.differ(Difference{Record: s.Record, What: Errno, Verdict: Different, Recorded: r.errnoText(s.errno), Target: target})
 	case len(s.answers) == 0:
 		r.judgeSilence(s, e, a, own)
-	case a.Errno != 0:
+	case a.Errno != 0 && s.errno == 0:
 		e.differ(Difference{Record: s.answers[0].number, What: Errno, Verdict: Different,
 			Recorded: "a message that was taken", Target: r.errnoText(a.Errno)})
 	case isDump(r.codec.Dialect, s.typ):

@@ -108,6 +108,7 @@ type Step struct {
 	forecast forecast
 	silent   bool // no kernel answers such a request
 	refused  bool // the recorded kernel has refused it: write(2) failed
+	errno    int  // of that write(2), 0 if it is not known or there is none
 	last     bool
 	larval   saID   // of an expected ACQUIRE
 	seq      uint32 // likewise
@@ -170,6 +171,7 @@ type item struct {
 	role     trace.Role
 	dir      record.Direction
 	process  string
+	errno    uint8 // of write(2)
 	replies  []answer
 	selected bool
 	mapped   []Rewrite // of a request
@@ -248,7 +250,7 @@ func (p *planner) read(src Source) error {
 		if role == trace.Request {
 			p.byRecord[r.Number] = len(p.items)
 		}
-		p.items = append(p.items, item{answer: a, role: role, dir: r.Dir, process: r.Process,
+		p.items = append(p.items, item{answer: a, role: role, dir: r.Dir, process: r.Process, errno: r.WriteErrno,
 			selected: p.opts.takes(r)})
 	}
 }
@@ -395,7 +397,8 @@ func (p *planner) request(s *Step, it *item) {
 	m := p.lives.decode(&it.heard)
 	pid, typ, satype := m.PID, m.Type, m.SAType
 	s.silent = it.codec.Dialect == layers.Linux && typ == layers.ACQUIRE && len(it.data) == layers.BaseLen
-	s.refused = len(it.replies) == 0 && it.codec.Dialect == layers.Linux && refusedByLinux(it.data, m)
+	s.errno = int(it.errno)
+	s.refused = len(it.replies) == 0 && (s.errno != 0 || it.codec.Dialect == layers.Linux && refusedByLinux(it.data, m))
 	heardAnswers := make([]heard, len(it.replies))
 	for i := range it.replies {
 		heardAnswers[i] = it.replies[i].heard

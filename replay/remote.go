@@ -41,7 +41,7 @@ const (
 )
 
 // remoteMagic tells versions of the protocol apart.
-const remoteMagic = "pfkeycap replay 2"
+const remoteMagic = "pfkeycap replay 3"
 
 const (
 	frameHeader = 9

@@ -258,8 +258,8 @@ func TestRemoteFailures(t *testing.T) {
 		{"not our protocol", "HTTP/1.1 400 Bad Request\r\n\r\n"},
 		{"no hello", frame('y', 0, "x")},
 		{"another version", frame('h', 2<<8|1, "pfkeycap replay 99")},
-		{"unknown dialect", frame('h', 77<<8|1, "pfkeycap replay 2")},
-		{"no byte order", frame('h', 2<<8, "pfkeycap replay 2")},
+		{"unknown dialect", frame('h', 77<<8|1, "pfkeycap replay 3")},
+		{"no byte order", frame('h', 2<<8, "pfkeycap replay 3")},
 		{"too long", "h\x00\x00\x00\x00\xff\xff\xff\xff"},
 		{"nothing", ""},
 		{"half a hello", hello(little)[:12]},
@@ -310,7 +310,7 @@ func frame(kind byte, number uint32, payload string) string {
 }
 
 func hello(c layers.Codec) string {
-	return frame('h', uint32(c.Dialect)<<8|uint32(c.Order), "pfkeycap replay 2")
+	return frame('h', uint32(c.Dialect)<<8|uint32(c.Order), "pfkeycap replay 3")
 }
 
 // job is a piece with a whole compressed job.

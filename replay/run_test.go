@@ -116,6 +116,26 @@ func TestRun(t *testing.T) {
 			lines: []string{"errno recorded a message that was taken, target write: EMSGSIZE"},
 		},
 		{
+			name:  "write failed, and fails",
+			talk:  func(s *said) { s.ask(add); s.list[0].WriteErrno = 90 },
+			steps: []replaytest.Step{{Errno: 90}},
+			want:  [6]int{1, 0, 1, 0, 0, 0},
+		},
+		{
+			name:  "write failed otherwise",
+			talk:  func(s *said) { s.ask(add); s.list[0].WriteErrno = 90 },
+			steps: []replaytest.Step{{Errno: 22}},
+			want:  [6]int{1, 0, 0, 0, 0, 1},
+			lines: []string{"different: #1 ADD esp 10.0.0.1 > 10.0.0.2 spi=0x00001001 seq=1 pid=412: #1 errno recorded write: EMSGSIZE, target write: EINVAL"},
+		},
+		{
+			name:  "write failed, and does not",
+			talk:  func(s *said) { s.ask(add); s.list[0].WriteErrno = 90; s.ask(get, header(layers.GET, 2, 3)) },
+			steps: []replaytest.Step{{Answers: answers(added)}, {Answers: answers(header(layers.GET, 2, 3))}},
+			want:  [6]int{2, 2, 1, 0, 0, 1},
+			lines: []string{"#1 errno recorded write: EMSGSIZE, target a message that was taken"},
+		},
+		{
 			name:  "the target says nothing",
 			talk:  func(s *said) { s.ask(add, added) },
 			steps: []replaytest.Step{{}},

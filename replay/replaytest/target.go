@@ -145,6 +145,7 @@ func Script(c layers.Codec, steps ...Step) *Target {
 func Recording(src replay.Source) (*Target, error) {
 	var requests [][]byte
 	var answers [][][]byte
+	var errnos []int
 	var codec layers.Codec // of the kernel; a request may have come in the wrong byte order
 	kernel := false        // codec is its own
 	index := map[uint64]int{}
@@ -170,6 +171,7 @@ func Recording(src replay.Source) (*Target, error) {
 			}
 			index[r.Number] = len(requests)
 			requests, answers = append(requests, r.Codec.Unwrap(b)), append(answers, nil)
+			errnos = append(errnos, int(r.WriteErrno))
 		case trace.Reply:
 			if i, ok := index[r.ReplyTo]; ok {
 				answers[i] = append(answers[i], r.Codec.Unwrap(b))
@@ -186,8 +188,8 @@ func Recording(src replay.Source) (*Target, error) {
 		if !sameHeader(want, got) {
 			return replay.Answer{}, fmt.Errorf("replaytest: request %d has another header than the recorded one", next)
 		}
-		var a replay.Answer
-		if codec.Dialect == layers.Linux && len(answers[next-1]) == 0 {
+		a := replay.Answer{Errno: errnos[next-1]}
+		if a.Errno == 0 && codec.Dialect == layers.Linux && len(answers[next-1]) == 0 {
 			a.Errno = refusal(codec, got)
 		}
 		for _, b := range answers[next-1] {
