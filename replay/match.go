@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
@@ -312,23 +313,47 @@ func (r *runner) judgeDump(s *Step, e *Exchange, own [][]byte) {
 	if targetFailed {
 		own = nil
 	}
+	complete := slices.ContainsFunc(recorded, func(a answer) bool {
+		return r.decodeRecorded(&a).Seq == 0 || r.codec.Dialect == layers.OpenBSD
+	})
+	r.judgeEntries(s, recorded, own, complete, e)
+}
 
+// entries are the verdicts on the entries of a list, one each.
+type entries struct {
+	whole   *Exchange // takes all differences, if it is not nil
+	entries []Exchange
+}
+
+// next returns where the differences of the next entry go.
+func (l *entries) next(record uint64, message func() string) *Exchange {
+	if l.whole != nil {
+		return l.whole
+	}
+	l.entries = append(l.entries, Exchange{Record: record, Message: message()})
+	return &l.entries[len(l.entries)-1]
+}
+
+// judgeEntries compares lists, of which the recorded one may not be complete. The
+// verdicts are those of whole, or if that is nil of each entry.
+func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete bool, whole *Exchange) (list entries) {
+	list.whole = whole
 	places := map[entryID][]int{} // in own
 	for i, b := range own {
 		id := r.entryOf(r.decode(b))
 		places[id] = append(places[id], i)
 	}
 	used := make([]bool, len(own))
-	next, ordered, complete := 0, true, false
+	next, ordered := 0, true
 	for i := range recorded {
 		a := &recorded[i]
 		m := r.decodeRecorded(a)
-		complete = complete || m.Seq == 0 || r.codec.Dialect == layers.OpenBSD
 		plain := r.entryOf(m)
 		id := plain
 		id.sa = r.onTarget(id.sa)
 		why := r.parted(s, plain, id)
 		k := firstUnused(places, id, used)
+		e := list.next(a.number, func() string { return entrySummary(r.decodeRecorded(a)) })
 		before := len(e.Differences)
 		switch {
 		case a.cut:
@@ -342,6 +367,11 @@ func (r *runner) judgeDump(s *Step, e *Exchange, own [][]byte) {
 		}
 		if k >= 0 {
 			used[k] = true
+		}
+		if whole == nil {
+			// The header is that of a message in a list, and no part of the entry.
+			e.Differences = slices.DeleteFunc(e.Differences, func(d Difference) bool { return d.Ext == "msg" && d.Verdict == Volatile })
+			e.Verdict = Worst(e.Differences)
 		}
 		if why != "" {
 			e.excuse(before, a.number, why)
@@ -359,12 +389,13 @@ func (r *runner) judgeDump(s *Step, e *Exchange, own [][]byte) {
 		} else if !complete && len(recorded) > 0 {
 			d.Verdict, d.Reason = NotReproducible, "the recorded dump has no end"
 		}
-		e.differ(d)
+		list.next(0, func() string { return entrySummary(m) }).differ(d)
 	}
-	if !ordered {
-		e.differ(Difference{What: Order, Verdict: Volatile, Recorded: "entries in the recorded order", Target: "the same ones in another",
+	if !ordered && whole != nil {
+		whole.differ(Difference{What: Order, Verdict: Volatile, Recorded: "entries in the recorded order", Target: "the same ones in another",
 			Reason: "kernels promise no order"})
 	}
+	return list
 }
 
 func (r *runner) decodeRecorded(a *answer) *layers.Message {

@@ -57,6 +57,7 @@ type Plan struct {
 	dialect layers.Dialect
 	items   []item // what the steps were made of
 	watched bool   // see lives
+	state   [stateTables]Step
 }
 
 // Socket is a socket of the target, which stands for that of a recorded process.
@@ -181,6 +182,7 @@ type planner struct {
 	opts     PlanOptions
 	plan     *Plan
 	lives    *lives
+	tellings *tellings
 	names    names
 	items    []item
 	byRecord map[uint64]int // item of a request
@@ -195,7 +197,7 @@ type planner struct {
 
 func newPlanner(o PlanOptions) *planner {
 	return &planner{
-		opts: o, plan: &Plan{Keys: "none"}, lives: newLives(), names: names{addrs: o.Addrs, reqids: o.ReqIDs},
+		opts: o, plan: &Plan{Keys: "none"}, lives: newLives(), tellings: newTellings(), names: names{addrs: o.Addrs, reqids: o.ReqIDs},
 		byRecord: map[uint64]int{}, byPID: map[uint32][]int{}, givers: map[boundValue]int{},
 	}
 }
@@ -290,6 +292,7 @@ func (p *planner) build() {
 			p.plan.Steps[s.last].last = true // others still listen
 		}
 	}
+	p.plan.state = p.state()
 }
 
 // machine gives all records the byte order of the machine that the capture is
@@ -331,6 +334,9 @@ func sayable(t time.Time) time.Time {
 }
 
 func (p *planner) step(it *item) {
+	if !it.time.IsZero() {
+		p.tellings.last = it.time
+	}
 	m := p.lives.decode(&it.heard)
 	s := Step{Record: it.number, Time: sayable(it.time), Message: summary(m), codec: it.codec, typ: m.Type, needs: -1}
 	s.id, s.hasID = saIDOf(m)
@@ -404,7 +410,10 @@ func (p *planner) request(s *Step, it *item) {
 		heardAnswers[i] = it.replies[i].heard
 	}
 	if !s.refused {
+		x := p.lives.sas[s.id]
+		larval := s.hasID && x != nil && x.larval
 		s.forecast = p.lives.exchange(&it.heard, heardAnswers)
+		p.tellings.request(it, larval)
 	}
 	s.Reason = s.forecast.hangs
 	s.Destroys = s.forecast.destroys

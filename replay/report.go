@@ -38,6 +38,8 @@ type Report struct {
 	Exchanges []Exchange `json:"exchanges"`
 	// Omitted is how many more of the latter there are.
 	Omitted int `json:"omitted,omitempty"`
+	// State is what the target has at the end, nil unless RunOptions.State.
+	State *State `json:"state,omitempty"`
 	// Bindings are those of the first loop.
 	Bindings []Binding `json:"bindings,omitempty"`
 	// Unasked is what the target said without being asked, on one line each, and
@@ -210,6 +212,9 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	}
 	if r.UnaskedMore > 0 {
 		fmt.Fprintf(&b, "unasked: and %d more messages\n", r.UnaskedMore)
+	}
+	if r.State != nil {
+		r.State.writeText(&b, all)
 	}
 	if r.Stopped != "" {
 		fmt.Fprintf(&b, "stopped: by the %s, in loop %d\n", r.Stopped, r.Loops)

@@ -21,6 +21,9 @@ type RunOptions struct {
 	// Clear removes all SAs and policies of the target between two loops, so that
 	// each finds what the first did.
 	Clear bool
+	// State says that the target's SAs and policies are compared with those of the
+	// recorded kernel when the plan was run to its end: Report.State.
+	State bool
 	// Limit, if not 0, is how many requests are sent in all.
 	Limit int
 	// Duration, if not 0, is the time after which no further request is sent.
@@ -47,7 +50,7 @@ func (o *RunOptions) check() error {
 type Observed struct {
 	Time   time.Time
 	Dir    record.Direction
-	Socket int          // index of Plan.Sockets; one more for what is sent between loops
+	Socket int          // index of Plan.Sockets; one more for what is sent between loops and for the state
 	Record uint64       // number of the recorded request that is sent or answered, or 0
 	Copy   bool         // what another socket gets of an answer that is there already
 	Codec  layers.Codec // the target's
@@ -146,10 +149,17 @@ func (x *run) runLoops(ctx context.Context) error {
 			return err
 		}
 		if x.report.Sent == sent {
-			return nil // nothing to send: for ever would be for nothing
+			break // nothing to send: for ever would be for nothing
 		}
 	}
-	return nil
+	switch {
+	case !x.opts.State:
+		return nil
+	case x.report.Stopped != "":
+		x.report.State = &State{Skipped: "the replay was stopped by the " + x.report.Stopped}
+		return nil
+	}
+	return x.state(ctx)
 }
 
 // begin forgets what the loop before knew.
@@ -164,7 +174,7 @@ func (x *run) begin(loop int) {
 func (x *run) between(ctx context.Context) error {
 	for i, open := range x.open {
 		if open {
-			if err := x.tell(ctx, Request{Socket: x.first + i, Last: true}); err != nil {
+			if _, err := x.tell(ctx, Request{Socket: x.first + i, Last: true}); err != nil {
 				return err
 			}
 		}
@@ -180,7 +190,7 @@ func (x *run) between(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if err := x.tell(ctx, Request{Socket: x.first, Message: msg, Last: i == len(types)-1}); err != nil {
+			if _, err := x.tell(ctx, Request{Socket: x.first, Message: msg, Last: i == len(types)-1}); err != nil {
 				return err
 			}
 		}
@@ -189,20 +199,20 @@ func (x *run) between(ctx context.Context) error {
 	return nil
 }
 
-// tell hands over a request that is not in the plan.
-func (x *run) tell(ctx context.Context, r Request) error {
+// tell hands over a request that is not in the plan, and returns what comes of it.
+func (x *run) tell(ctx context.Context, r Request) (Answer, error) {
 	if len(r.Message) > 0 && x.opts.Observe != nil {
 		x.observe(&Observed{Time: time.Now(), Dir: record.ToKernel, Socket: len(x.plan.Sockets), Data: r.Message})
 	}
 	if err := x.target.Send(ctx, r); err != nil {
-		return err
+		return Answer{}, err
 	}
 	a, err := x.target.Recv(ctx)
 	if err != nil {
-		return err
+		return a, err
 	}
 	if a.Errno != 0 {
-		return errors.New(x.errnoText(a.Errno))
+		return a, errors.New(x.errnoText(a.Errno))
 	}
 	if x.opts.Observe != nil {
 		now := time.Now()
@@ -212,7 +222,7 @@ func (x *run) tell(ctx context.Context, r Request) error {
 			}
 		}
 	}
-	return nil
+	return a, nil
 }
 
 // run is one loop.

@@ -60,6 +60,7 @@ stand-ins.`,
 			&cli.IntFlag{Name: "loop", Aliases: []string{"l"}, Usage: "replay `N` times, the target cleared between; 0 is for ever", Value: 1},
 			&cli.IntFlag{Name: "limit", Aliases: []string{"L"}, Usage: "stop after `N` requests", DefaultText: "never"},
 			&cli.StringFlag{Name: "duration", Usage: "stop after `TIME` (seconds, or with a unit)"},
+			&cli.BoolFlag{Name: "state", Usage: "compare the SAs and policies that are there afterwards with those at the end of the recording"},
 			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here or netns:NAME: let the replay flush, and delete what it did not make"},
 			&cli.DurationFlag{Name: "timeout", Usage: "give up when the target says nothing for `TIME`", Value: 5 * time.Minute},
 			targetFlag(), sandboxFlag(), kernelFlag(),
@@ -135,7 +136,7 @@ func replayAction(c *cli.Context) error {
 	if err = errors.Join(err, damage); err != nil {
 		return err
 	}
-	if report.Different > 0 {
+	if report.Different > 0 || report.State != nil && report.State.Different > 0 {
 		return found()
 	}
 	return nil
@@ -187,6 +188,7 @@ func runOptions(c *cli.Context) (o replay.RunOptions, err error) {
 		o.Loops = n
 	}
 	o.Clear = o.Loops != 0
+	o.State = c.Bool("state")
 	if c.IsSet("limit") {
 		if o.Limit = c.Int("limit"); o.Limit <= 0 {
 			return o, usagef("-L wants a positive number")
@@ -486,7 +488,7 @@ func (a *answers) observe(o *replay.Observed) {
 		case o.Record != 0:
 			r.Comments = []string{fmt.Sprintf("replay of #%d", o.Record)}
 		default:
-			r.Comments = []string{"sent between loops"}
+			r.Comments = []string{"sent by the replay itself"}
 		}
 	}
 	if o.Socket < len(a.plan.Sockets) {

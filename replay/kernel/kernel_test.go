@@ -112,7 +112,7 @@ func runAt(t testing.TB, p *replay.Plan, target replay.Target, pace replay.Pace)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	r, err := replay.Run(ctx, p, target, replay.RunOptions{Pace: pace})
+	r, err := replay.Run(ctx, p, target, replay.RunOptions{Pace: pace, State: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,6 +192,7 @@ var chance = map[string]int{
 func TestFixtures(t *testing.T) {
 	sandboxtest.Run(t, func(t *testing.T) {
 		seen := map[string]bool{}
+		var states [4]int // SAs, policies, volatile and not reproducible entries at the end of all
 		err := filepath.WalkDir(fixtures, func(path string, _ fs.DirEntry, err error) error {
 			name, _ := filepath.Rel(fixtures, path)
 			name = filepath.ToSlash(name)
@@ -225,11 +226,22 @@ func TestFixtures(t *testing.T) {
 						t.Log(text(r))
 					}
 				}
+				if st := r.State; st.Different != 0 || st.Skipped != "" {
+					t.Errorf("%q: at the end (keys=%v): %s", name, keys, text(r))
+				} else {
+					states[0] += st.SAs
+					states[1] += st.Policies
+					states[2] += st.Volatile
+					states[3] += st.NotReproducible
+				}
 			}
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if want := [4]int{182, 92, 230, 84}; states != want {
+			t.Errorf("at the end of all there are %v, want %v", states, want)
 		}
 		for name := range pins {
 			if !seen[name] {

@@ -145,7 +145,7 @@ func TestKernelEqualsItself(t *testing.T) {
 							reasons[what+" "+strings.Fields(e.Message)[0]+" "+digits.Replace(e.Reason)]++
 						}
 					}
-					if r.Different > 0 {
+					if r.Different > 0 || r.State.Different > 0 {
 						if dir := os.Getenv("PFKEYCAP_KEEP"); dir != "" {
 							keep(t, fmt.Sprintf("%s/%d-%v-%d-%s.pcapng", dir, seed, o.Valid, o.Mutants, what), list, promisc)
 						}
@@ -300,7 +300,7 @@ var digits = strings.NewReplacer("0", "", "1", "", "2", "", "3", "", "4", "", "5
 func different(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
-		if strings.HasPrefix(line, "different") {
+		if strings.HasPrefix(line, "different") || strings.HasPrefix(line, "state: different") {
 			b.WriteString("\n\t" + strings.TrimSuffix(line, "\n"))
 		}
 	}
