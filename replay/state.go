@@ -161,6 +161,9 @@ const stateTables = 2
 // state makes the steps that ask for the final state, whose answers are put together
 // from what the recording tells.
 func (p *planner) state() (steps [stateTables]Step) {
+	if p.requests == 0 {
+		return steps // there is no replay
+	}
 	l, t := p.lives, p.tellings
 	codec := layers.Codec{Dialect: p.plan.dialect, Order: p.order}
 	// Without the kernel's first message, the byte order is the processes'.
@@ -173,7 +176,7 @@ func (p *planner) state() (steps [stateTables]Step) {
 		}
 		msg, err := codec.Encode(&layers.Base{Type: typ})
 		if err != nil {
-			continue
+			return steps
 		}
 		steps[i] = Step{Action: Send, typ: typ, codec: codec, msg: msg, needs: -1,
 			forecast: forecast{entries: &listing{sas: map[saID]string{}, policies: map[policyID]string{}}}}
@@ -181,8 +184,8 @@ func (p *planner) state() (steps [stateTables]Step) {
 	for id, x := range l.sas {
 		expected(&steps[0], x.at(t.last), t.sas[id], func(why string) { steps[0].forecast.entries.sas[id] = why })
 	}
-	for id, x := range l.policies {
-		if steps[1].msg != nil {
+	if steps[1].msg != nil {
+		for id, x := range l.policies {
 			expected(&steps[1], x.at(t.last), t.policies[id], func(why string) { steps[1].forecast.entries.policies[id] = why })
 		}
 	}

@@ -212,7 +212,7 @@ func openJudgedSandbox(ctx context.Context, kernel sandbox.Kernel) (kernjudge.Ke
 	}
 	if err := k.cmd.Start(ctx); err != nil {
 		if errors.Is(err, sandbox.ErrNoKernel) {
-			return nil, machinef("%w; or name another target: --target netns:new is the running kernel, in a fresh network namespace", err)
+			return nil, machinef("%w; or name another target: --target netns:new is the running kernel in a fresh network namespace, --target here as it is", err)
 		}
 		return nil, machinef("%w", err)
 	}

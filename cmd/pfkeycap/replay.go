@@ -395,7 +395,7 @@ func openSandbox(ctx context.Context, plan *replay.Plan, kernel sandbox.Kernel) 
 	guest, t.kill = context.WithCancel(context.WithoutCancel(ctx))
 	if err := t.cmd.Start(guest); err != nil {
 		if errors.Is(err, sandbox.ErrNoKernel) {
-			return nil, machinef("%w; or name another target: --target netns:new is the running kernel, in a fresh network namespace", err)
+			return nil, machinef("%w; or name another target: --target netns:new is the running kernel in a fresh network namespace, --target here as it is", err)
 		}
 		return nil, machinef("%w", err)
 	}
