@@ -48,6 +48,14 @@ func (o Order) Abbrev() string {
 	return ""
 }
 
+// Binary returns the order as encoding/binary has it; what is not big is little.
+func (o Order) Binary() binary.ByteOrder {
+	if o == BigEndian {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
+}
+
 // ParseOrder reads what String and Abbrev write.
 func ParseOrder(s string) (Order, error) {
 	switch strings.ToLower(s) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -311,10 +310,7 @@ func (t *talk) own(msg []byte) {
 	if len(msg) < layers.BaseLen {
 		return
 	}
-	order := binary.ByteOrder(binary.LittleEndian)
-	if t.codec.Order == layers.BigEndian {
-		order = binary.BigEndian
-	}
+	order := t.codec.Order.Binary()
 	if t.seq++; order.Uint32(msg[8:]) == 0 {
 		order.PutUint32(msg[8:], t.seq)
 	}

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -415,7 +414,7 @@ func (x kameCheck) whole() (hidden int) {
 	}
 	hidden = len(x.msg) - len(x.m.Rest)
 	b := append([]byte(nil), x.msg...)
-	order := x.order()
+	order := x.m.Codec.Order.Binary()
 	for off := layers.BaseLen; len(b)-off >= layers.ExtLen; {
 		n := layers.Word * int(order.Uint16(b[off:]))
 		if n == 0 || n > len(b)-off {
@@ -450,16 +449,9 @@ func (x kameCheck) hide(n, after int) {
 	}
 }
 
-func (x kameCheck) order() binary.ByteOrder {
-	if x.m.Codec.Order == layers.BigEndian {
-		return binary.BigEndian
-	}
-	return binary.LittleEndian
-}
-
 // bitsOf returns sadb_key_bits as the message has it.
 func (x kameCheck) bitsOf(key *layers.Key) int {
-	return int(x.order().Uint16(x.msg[key.Offset+4:]))
+	return int(x.m.Codec.Order.Binary().Uint16(x.msg[key.Offset+4:]))
 }
 
 // extensions is key_align and key_validate_ext. ok is false if they stop before the
@@ -542,7 +534,7 @@ func roundUp(n int) int { return (n + layers.Word - 1) &^ (layers.Word - 1) }
 func (x kameCheck) overrun() {
 	rest := x.m.Rest
 	at := len(x.msg) - len(rest)
-	kind := x.kindOf(x.order().Uint16(rest[2:]))
+	kind := x.kindOf(x.m.Codec.Order.Binary().Uint16(rest[2:]))
 	late := x.by.rule(cOverrun).Errno != eINVAL
 	switch {
 	case kind&(x.exts|x.newer) == 0:
@@ -551,7 +543,7 @@ func (x kameCheck) overrun() {
 		x.header(cDuplicate, at, len(rest), fmt.Sprintf("the extension at byte %d is one that was there before", at))
 	case late && kind&x.exact != 0:
 		x.header(cExtLong, at, len(rest), fmt.Sprintf("the extension at byte %d is longer than its structure", at))
-	case late && kind&x.sockaddrs != 0 && len(rest) > 8 && 8+roundUp(int(rest[8])) != layers.Word*int(x.order().Uint16(rest)):
+	case late && kind&x.sockaddrs != 0 && len(rest) > 8 && 8+roundUp(int(rest[8])) != layers.Word*int(x.m.Codec.Order.Binary().Uint16(rest)):
 		x.header(cAddressLength, at, len(rest), fmt.Sprintf("the extension at byte %d is longer than its sockaddr", at))
 	}
 }

@@ -43,11 +43,8 @@ type requests struct {
 }
 
 func (k *checker) requestsOf(x *layers.Policy) requests {
-	var order binary.ByteOrder = binary.LittleEndian
-	if k.m.Codec.Order == layers.BigEndian {
-		order = binary.BigEndian
-	}
-	return requests{x.List, int(x.Offset) + policySize, k.m.Codec.Dialect.RequestLayout().Size, order}
+	c := k.m.Codec
+	return requests{x.List, int(x.Offset) + policySize, c.Dialect.RequestLayout().Size, c.Order.Binary()}
 }
 
 // next takes a request off a list of at least size bytes. ok is false if its length

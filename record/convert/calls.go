@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"path"
@@ -358,10 +357,7 @@ func promisc(d layers.Dialect) uint64 {
 
 // header reads the header of a message that has one.
 func header(c layers.Codec, b []byte) layers.Base {
-	order := binary.ByteOrder(binary.LittleEndian)
-	if c.Order == layers.BigEndian {
-		order = binary.BigEndian
-	}
+	order := c.Order.Binary()
 	return layers.Base{Version: b[0], Type: b[1], Errno: b[2], SAType: b[3], Len: order.Uint16(b[4:]), Seq: order.Uint32(b[8:]), PID: order.Uint32(b[12:])}
 }
 

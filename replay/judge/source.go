@@ -73,10 +73,7 @@ func (s *Source) Append(i uint64, dst []byte) []byte {
 func (s *Source) noise(i uint64, msg []byte) {
 	s.again.Seed(s.seed, i)
 	r := rand.New(s.again)
-	var order binary.ByteOrder = binary.LittleEndian
-	if s.codec.Order == layers.BigEndian {
-		order = binary.BigEndian
-	}
+	order := s.codec.Order.Binary()
 	for range 1 + r.IntN(3) {
 		at := r.IntN(len(msg))
 		// Half of the time it is what an extension begins with.
