@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -173,11 +172,9 @@ func cut(c *cli.Context, in *input, source record.Source, match *filter.Filter) 
 
 // count prints statistics of the records that match.
 func count(c *cli.Context, source record.Source, match *filter.Filter) error {
-	format := c.String("format")
-	switch format {
-	case "text", "", "tree", "json", "ndjson":
-	default:
-		return usagef("--stats prints text or json, not %s", format)
+	format, err := formatOf(c, "text", "tree", "json")
+	if err != nil {
+		return fmt.Errorf("--stats: %w", err)
 	}
 	s := newStatistics()
 	limit := c.Uint64("count")
@@ -194,8 +191,7 @@ func count(c *cli.Context, source record.Source, match *filter.Filter) error {
 	if rerr == io.EOF {
 		rerr = nil
 	}
-	var err error
-	if strings.HasSuffix(format, "json") {
+	if format == "json" {
 		err = s.printJSON(c.App.Writer)
 	} else {
 		err = s.print(c.App.Writer)

@@ -345,8 +345,11 @@ func dialectsAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	switch c.String("format") {
-	case "json", "ndjson":
+	format, err := formatOf(c, "text", "json")
+	if err != nil {
+		return err
+	}
+	if format == "json" {
 		enc := json.NewEncoder(c.App.Writer)
 		for i := range s.tables {
 			for _, r := range s.rows(&s.tables[i]) {
@@ -356,10 +359,8 @@ func dialectsAction(c *cli.Context) error {
 			}
 		}
 		return nil
-	case "text":
-		return printDialects(c.App.Writer, &s)
 	}
-	return usagef("unknown format %q: want text or json", c.String("format"))
+	return printDialects(c.App.Writer, &s)
 }
 
 func printDialects(out io.Writer, s *selection) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 )
 
@@ -21,11 +22,8 @@ import (
 // The steps are those of UNP chapter 19: register, be asked for a key, choose an
 // SPI, install SAs, see them used and expire, list and delete them.
 type exchange struct {
-	conn  *keysock.Conn
-	codec layers.Codec
-	log   io.Writer
-	seq   uint32
-	buf   []byte
+	*talk
+	log io.Writer
 }
 
 var (
@@ -44,13 +42,12 @@ const (
 )
 
 func runExchange(log io.Writer) error {
-	conn, err := openSocket(keysock.Options{})
+	t, err := newTalk(keysock.Options{}, func(*record.Record) error { return nil })
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	x := &exchange{conn: conn, codec: hostCodec(), log: log, buf: make([]byte, keysock.MaxMessage)}
-	return x.run()
+	defer t.close()
+	return (&exchange{talk: t, log: log}).run()
 }
 
 func (x *exchange) run() error {
@@ -60,12 +57,12 @@ func (x *exchange) run() error {
 	dst := func() layers.Extension { return c.NewAddress(layers.LayerTypeAddressDst, remote, 32, 0) }
 	esp := func(typ uint8) *layers.Base { return &layers.Base{Type: typ, SAType: layers.SATypeESP} }
 
-	if _, err := x.ask("REGISTER: what can this kernel do with ESP?", esp(layers.REGISTER)); err != nil {
+	if _, err := x.request("REGISTER: what can this kernel do with ESP?", esp(layers.REGISTER)); err != nil {
 		return err
 	}
 	selector := netip.AddrPortFrom(demoRemote, demoPort)
 	policy := &layers.Policy{Type: 2, Dir: 2, List: c.AppendRequest(nil, layers.Request{Proto: 50, Mode: 1, Level: 3, ReqID: demoReqID})}
-	if _, err := x.ask("SPDADD: UDP to port 19919 has to be encrypted", &layers.Base{Type: layers.SPDADD}, policy,
+	if _, err := x.request("SPDADD: UDP to port 19919 has to be encrypted", &layers.Base{Type: layers.SPDADD}, policy,
 		c.NewAddress(layers.LayerTypeAddressSrc, local, 32, 17), c.NewAddress(layers.LayerTypeAddressDst, selector, 32, 17)); err != nil {
 		return err
 	}
@@ -81,7 +78,7 @@ func (x *exchange) run() error {
 
 	in := esp(layers.GETSPI)
 	in.Seq = acquire.Seq
-	spi, err := x.ask("GETSPI: the kernel chooses an SPI for the way back", in,
+	spi, err := x.request("GETSPI: the kernel chooses an SPI for the way back", in,
 		c.NewAddress(layers.LayerTypeAddressSrc, remote, 32, 0), c.NewAddress(layers.LayerTypeAddressDst, local, 32, 0),
 		&layers.SPIRange{Min: 0x1000, Max: 0x1fff})
 	if err != nil {
@@ -109,12 +106,12 @@ func (x *exchange) run() error {
 	}
 	update := append(sa(inSPI, "demo in"),
 		c.NewAddress(layers.LayerTypeAddressSrc, remote, 32, 0), c.NewAddress(layers.LayerTypeAddressDst, local, 32, 0))
-	if _, err := x.ask("UPDATE: keys for the SA with that SPI", esp(layers.UPDATE), append(update, limit(3600, 4000)...)...); err != nil {
+	if _, err := x.request("UPDATE: keys for the SA with that SPI", esp(layers.UPDATE), append(update, limit(3600, 4000)...)...); err != nil {
 		return err
 	}
 	add := esp(layers.ADD)
 	add.Seq = acquire.Seq
-	if _, err := x.ask("ADD: the SA for the way out; it lives 2 seconds", add,
+	if _, err := x.request("ADD: the SA for the way out; it lives 2 seconds", add,
 		append(append(sa(demoOutSPI, "demo out"), src(), dst()), limit(demoSoft, demoHard)...)...); err != nil {
 		return err
 	}
@@ -123,13 +120,13 @@ func (x *exchange) run() error {
 		return err
 	}
 	outSA := func() layers.Extension { return &layers.SA{SPI: demoOutSPI} }
-	if _, err := x.ask("GET: the outgoing SA, with its counters", esp(layers.GET), outSA(), src(), dst()); err != nil {
+	if _, err := x.request("GET: the outgoing SA, with its counters", esp(layers.GET), outSA(), src(), dst()); err != nil {
 		return err
 	}
-	if err := x.dump("DUMP: all ESP SAs", esp(layers.DUMP)); err != nil {
+	if _, err := x.request("DUMP: all ESP SAs", esp(layers.DUMP)); err != nil {
 		return err
 	}
-	if err := x.dump("SPDDUMP: all policies", &layers.Base{Type: layers.SPDDUMP}); err != nil {
+	if _, err := x.request("SPDDUMP: all policies", &layers.Base{Type: layers.SPDDUMP}); err != nil {
 		return err
 	}
 	fmt.Fprintln(x.log, "  waiting for the soft and the hard EXPIRE of the outgoing SA")
@@ -138,17 +135,20 @@ func (x *exchange) run() error {
 			return err
 		}
 	}
-	if _, err := x.try("GET: it is gone (ESRCH)", esp(layers.GET), outSA(), src(), dst()); err != nil {
+	var gone *refusal
+	if _, err := x.request("GET: it is gone (ESRCH)", esp(layers.GET), outSA(), src(), dst()); err == nil {
+		return errors.New("the outgoing SA is still there after its hard EXPIRE")
+	} else if !errors.As(err, &gone) {
 		return err
 	}
-	if _, err := x.ask("DELETE: the incoming SA", esp(layers.DELETE), &layers.SA{SPI: inSPI},
+	if _, err := x.request("DELETE: the incoming SA", esp(layers.DELETE), &layers.SA{SPI: inSPI},
 		c.NewAddress(layers.LayerTypeAddressSrc, remote, 32, 0), c.NewAddress(layers.LayerTypeAddressDst, local, 32, 0)); err != nil {
 		return err
 	}
-	if _, err := x.ask("SPDFLUSH: all policies", &layers.Base{Type: layers.SPDFLUSH}); err != nil {
+	if _, err := x.request("SPDFLUSH: all policies", &layers.Base{Type: layers.SPDFLUSH}); err != nil {
 		return err
 	}
-	_, err = x.ask("FLUSH: all SAs", &layers.Base{Type: layers.FLUSH})
+	_, err = x.request("FLUSH: all SAs", &layers.Base{Type: layers.FLUSH})
 	return err
 }
 
@@ -165,50 +165,24 @@ func (x *exchange) packet() error {
 	return nil
 }
 
-// ask sends a request and returns the answer; an error number in it is an error.
-func (x *exchange) ask(what string, base *layers.Base, exts ...layers.Extension) (*layers.Message, error) {
-	m, err := x.try(what, base, exts...)
-	if err == nil && m.Errno != 0 {
-		return nil, fmt.Errorf("%s: the kernel answers errno %d (%s)", base.TypeName(), m.Errno, x.codec.Dialect.ErrnoName(m.Errno))
-	}
-	return m, err
-}
-
-// try is ask for a request that may be refused.
-func (x *exchange) try(what string, base *layers.Base, exts ...layers.Extension) (*layers.Message, error) {
+// request sends a request and returns its first answer.
+func (x *exchange) request(what string, base *layers.Base, exts ...layers.Extension) (answer *layers.Message, err error) {
 	fmt.Fprintln(x.log, " ", what)
-	x.seq++
-	if base.Seq == 0 {
-		base.Seq = x.seq
-	}
-	base.PID = uint32(os.Getpid())
 	msg, err := x.codec.Encode(base, exts...)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := x.conn.Write(msg); err != nil {
-		return nil, fmt.Errorf("%s: %w", base.TypeName(), err)
-	}
-	return x.wait(5*time.Second, func(m *layers.Message) bool {
-		return m.Type == base.Type && m.PID == base.PID
+	x.own(msg)
+	err = x.asked(msg, func(m *layers.Message) {
+		if answer == nil {
+			answer = m
+		}
 	})
-}
-
-// dump sends a dump request and reads to its end.
-func (x *exchange) dump(what string, base *layers.Base) error {
-	m, err := x.ask(what, base)
-	for err == nil && m.Seq != 0 {
-		m, err = x.wait(5*time.Second, func(m *layers.Message) bool { return m.Type == base.Type && m.PID == base.PID })
-	}
-	return err
+	return answer, err
 }
 
 // event waits for a message that the kernel sends by itself.
 func (x *exchange) event(typ uint8, patience time.Duration) (*layers.Message, error) {
-	return x.wait(patience, func(m *layers.Message) bool { return m.Type == typ && m.PID == 0 })
-}
-
-func (x *exchange) wait(patience time.Duration, want func(*layers.Message) bool) (*layers.Message, error) {
 	if err := x.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
 	}
@@ -220,8 +194,7 @@ func (x *exchange) wait(patience time.Duration, want func(*layers.Message) bool)
 		if err != nil {
 			return nil, err
 		}
-		m := &layers.Message{Base: layers.Base{Codec: x.codec}}
-		if m.DecodeFromBytes(append([]byte(nil), x.buf[:n]...), nil) == nil && want(m) {
+		if m := decodedRecord(x.heard(x.buf[:n])); m.Type == typ && m.PID == 0 {
 			return m, nil
 		}
 	}

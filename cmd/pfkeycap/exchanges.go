@@ -42,19 +42,11 @@ order in which exchanges end. -Y chooses those of which any message matches.`,
 }
 
 func exchanges(c *cli.Context) error {
-	name, err := oneFile(c)
-	if err != nil {
-		return err
-	}
-	in, err := openInput(c, name)
+	in, l, err := openListing(c, exchangeColumns)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	l, err := newListing(c, in, exchangeColumns)
-	if err != nil {
-		return err
-	}
 	for x, err := range trace.Exchanges(in, trace.Options{}) {
 		if err != nil {
 			if derr := l.done(); derr != nil {

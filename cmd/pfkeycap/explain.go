@@ -80,13 +80,9 @@ func explainFile(c *cli.Context) error {
 			return usagef("%w", err)
 		}
 	}
-	asJSON := false
-	switch f := c.String("format"); f {
-	case "text":
-	case "json", "ndjson":
-		asJSON = true
-	default:
-		return usagef("unknown format %q: want text or json", f)
+	format, err := formatOf(c, "text", "json")
+	if err != nil {
+		return err
 	}
 	in, err := openInput(c, args[0])
 	if err != nil {
@@ -114,7 +110,7 @@ func explainFile(c *cli.Context) error {
 		if !chosen {
 			continue
 		}
-		if asJSON {
+		if format == "json" {
 			b, err := json.Marshal(e)
 			if err != nil {
 				return err

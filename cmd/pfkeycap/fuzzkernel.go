@@ -63,13 +63,9 @@ func fuzzKernel(c *cli.Context) error {
 	if dir == "" {
 		return usagef("where to? -o DIR")
 	}
-	asJSON := false
-	switch f := c.String("format"); f {
-	case "text":
-	case "json":
-		asJSON = true
-	default:
-		return usagef("unknown format %q: want text or json", f)
+	format, err := formatOf(c, "text", "json")
+	if err != nil {
+		return err
 	}
 	where, err := target(c, "sandbox")
 	if err != nil {
@@ -110,7 +106,7 @@ func fuzzKernel(c *cli.Context) error {
 		}
 		return err
 	}
-	if asJSON {
+	if format == "json" {
 		e := json.NewEncoder(c.App.Writer)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")

@@ -53,26 +53,32 @@ type listed struct {
 	cells []any
 }
 
-// oneFile is the operand of a command that reads one capture.
-func oneFile(c *cli.Context) (string, error) {
+// openListing opens the one capture that a command lists, and the list.
+func openListing(c *cli.Context, columns []string) (*input, *listing, error) {
 	args := c.Args().Slice()
 	if len(args) == 0 {
-		return "", usagef("which file? (\"-\" is standard input)")
+		return nil, nil, usagef("which file? (\"-\" is standard input)")
 	}
 	if len(args) > 1 {
-		return "", usagef("one file at a time: %q is one too many", args[1])
+		return nil, nil, usagef("one file at a time: %q is one too many", args[1])
 	}
-	return args[0], nil
+	in, err := openInput(c, args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := newListing(c, in, columns)
+	if err != nil {
+		in.Close()
+		return nil, nil, err
+	}
+	return in, l, nil
 }
 
 func newListing(c *cli.Context, in *input, columns []string) (*listing, error) {
 	l := &listing{c: c, columns: columns, sort: -1}
-	switch l.format = c.String("format"); l.format {
-	case "text", "json", "csv":
-	case "ndjson":
-		l.format = "json"
-	default:
-		return nil, usagef("unknown format %q: want text, json or csv", l.format)
+	var err error
+	if l.format, err = formatOf(c, "text", "json", "csv"); err != nil {
+		return nil, err
 	}
 	if by := c.String("sort"); by != "" {
 		name, descend := strings.CutPrefix(by, "-")
@@ -81,7 +87,6 @@ func newListing(c *cli.Context, in *input, columns []string) (*listing, error) {
 			return nil, usagef("--sort %s: no such column: want one of %s", by, strings.Join(columns, ", "))
 		}
 	}
-	var err error
 	if expr := c.String("display-filter"); expr != "" {
 		if l.match, err = filter.Compile(expr, filter.Options{ID: in.ids}); err != nil {
 			return nil, usagef("%w", err)

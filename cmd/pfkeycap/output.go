@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +33,22 @@ func outputFlags(timeAliases ...string) []cli.Flag {
 		&cli.StringFlag{Name: "color", Usage: "colours in text: `WHEN` is auto (on a terminal, unless NO_COLOR is set), always or never", Value: "auto"},
 		&cli.BoolFlag{Name: "show-keys", Usage: "show keys and other secrets"},
 	}
+}
+
+// formatOf reads --format, which is one of forms; ndjson is another name of json.
+func formatOf(c *cli.Context, forms ...string) (string, error) {
+	f := c.String("format")
+	switch f {
+	case "":
+		f = "text"
+	case "ndjson":
+		f = "json"
+	}
+	if !slices.Contains(forms, f) {
+		last := len(forms) - 1
+		return "", usagef("unknown format %q: want %s or %s", f, strings.Join(forms[:last], ", "), forms[last])
+	}
+	return f, nil
 }
 
 // printer prints records as the flags of a command say.
@@ -64,19 +82,20 @@ func newPrinter(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (
 	if p.opt.Color, err = useColor(c); err != nil {
 		return nil, err
 	}
-	switch f := c.String("format"); f {
-	case "text", "":
+	f, err := formatOf(c, "text", "tree", "json", "fields", "csv")
+	if err != nil {
+		return nil, err
+	}
+	switch f {
 	case "tree":
 		p.opt.Verbose = max(1, p.opt.Verbose)
-	case "json", "ndjson":
+	case "json":
 		p.json = true
 		p.jopt.ShowKeys = p.opt.ShowKeys
 	case "fields", "csv":
 		if err := p.setFields(c, f == "csv", ids); err != nil {
 			return nil, err
 		}
-	default:
-		return nil, usagef("unknown format %q: want text, tree, json, fields or csv", f)
 	}
 	if ids == nil {
 		ids = record.NewHider(record.NewSalt()).ID

@@ -73,13 +73,9 @@ func replayAction(c *cli.Context) error {
 	if c.NArg() != 1 {
 		return usagef("want one FILE")
 	}
-	asJSON := false
-	switch f := c.String("format"); f {
-	case "text":
-	case "json":
-		asJSON = true
-	default:
-		return usagef("unknown format %q: want text or json", f)
+	format, err := formatOf(c, "text", "json")
+	if err != nil {
+		return err
 	}
 	t, err := target(c, "sandbox")
 	if err != nil {
@@ -98,7 +94,7 @@ func replayAction(c *cli.Context) error {
 	}
 	w := c.App.Writer
 	if c.Bool("dry-run") {
-		if asJSON {
+		if format == "json" {
 			err = json.NewEncoder(w).Encode(plan.Plan)
 		} else {
 			err = plan.WriteText(w)
@@ -123,7 +119,7 @@ func replayAction(c *cli.Context) error {
 	report, err := replayPlan(c, plan, t, o)
 	err = errors.Join(err, answers.close())
 	if report != nil {
-		if asJSON {
+		if format == "json" {
 			err = errors.Join(err, json.NewEncoder(w).Encode(report))
 		} else {
 			err = errors.Join(err, report.WriteText(w, c.Bool("verbose")))

@@ -12,7 +12,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/pfkeycap/pfkeycap/layers"
-	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 )
 
@@ -286,16 +285,6 @@ func (r *responder) request(e *end, s *setkey.Statement, src, dst netip.Addr, se
 	if err != nil {
 		return err
 	}
-	show := t.show
-	defer func() { t.show = show }()
-	t.show = func(rec *record.Record) error {
-		var m layers.Message
-		m.Codec = t.codec
-		if rec.Dir == record.FromKernel && got != nil && m.DecodeFromBytes(rec.Data, nil) == nil && m.Errno == 0 {
-			got(&m)
-		}
-		return show(rec)
-	}
 	for _, m := range msgs {
 		m.Base.Seq = seq
 		b, err := m.Encode(t.codec)
@@ -303,7 +292,7 @@ func (r *responder) request(e *end, s *setkey.Statement, src, dst netip.Addr, se
 			return err
 		}
 		t.own(b)
-		if err := t.ask(b); err != nil {
+		if err := t.asked(b, got); err != nil {
 			return fmt.Errorf("%v > %v: %w", src, dst, err)
 		}
 	}

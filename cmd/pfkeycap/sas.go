@@ -59,23 +59,15 @@ message that an SA was born with. More than 16,384 SAs are printed as they end.`
 }
 
 func sas(c *cli.Context) error {
-	name, err := oneFile(c)
-	if err != nil {
-		return err
-	}
-	in, err := openInput(c, name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
 	columns := saColumns
 	if c.Bool("policies") {
 		columns = policyColumns
 	}
-	l, err := newListing(c, in, columns)
+	in, l, err := openListing(c, columns)
 	if err != nil {
 		return err
 	}
+	defer in.Close()
 	var werr error
 	o := trace.LifeOptions{ID: in.ids}
 	if c.Bool("policies") {

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -335,7 +334,7 @@ func needsAllowFlush(codec layers.Codec, msg []byte) bool {
 	if base == nil {
 		return false
 	}
-	switch strings.TrimPrefix(base.TypeName(), "X_") {
+	switch base.TypeName() {
 	case "FLUSH", "SPDFLUSH":
 		return true
 	}

@@ -157,6 +157,22 @@ func (t *talk) ask(msg []byte) error {
 	}
 }
 
+// asked is ask that hands each answer without an error to got, which may be nil.
+func (t *talk) asked(msg []byte, got func(*layers.Message)) error {
+	show := t.show
+	defer func() { t.show = show }()
+	t.show = func(r *record.Record) error {
+		if r.Dir == record.FromKernel && got != nil {
+			m := decodedRecord(r)
+			if m.Errno == 0 {
+				got(m)
+			}
+		}
+		return show(r)
+	}
+	return t.ask(msg)
+}
+
 // forget reads what others said since the last answer. Left unread it would fill the
 // socket's buffer, and kernels drop what does not fit, our answer too.
 func (t *talk) forget() error {
