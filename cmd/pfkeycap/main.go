@@ -17,7 +17,6 @@ import (
 
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert"
-	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
 
@@ -116,8 +115,7 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func isCommandLine(err error) bool {
 	var pe *os.PathError
 	var se *convert.SyntaxError
-	var script *setkey.Error
-	inFile := errors.As(err, &se) || errors.As(err, &script) && script.Line > 0
+	inFile := errors.As(err, &se) && se.Line > 0 // else it is in arguments
 	return !errors.As(err, &pe) && !inFile && !errors.Is(err, record.ErrNotCapture)
 }
 

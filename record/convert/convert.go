@@ -16,6 +16,7 @@ import (
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 	"github.com/pfkeycap/pfkeycap/record/convert/ipseckey"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 )
@@ -152,20 +153,7 @@ func NewSource(f Form, r io.Reader, o Options) (record.Source, error) {
 }
 
 // SyntaxError says where a text cannot be understood.
-type SyntaxError struct {
-	Line   int // from 1
-	Column int // in bytes, from 1; 0 if it is about the line
-	Err    error
-}
-
-func (e *SyntaxError) Error() string {
-	if e.Column > 0 {
-		return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
-	}
-	return fmt.Sprintf("line %d: %v", e.Line, e.Err)
-}
-
-func (e *SyntaxError) Unwrap() error { return e.Err }
+type SyntaxError = statement.Error
 
 // trimMark takes away the byte order mark that some editors put before a text.
 func trimMark(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
@@ -212,4 +200,4 @@ func (l *lines) raw() ([]byte, error) {
 }
 
 // wrong says what is wrong with the line read last.
-func (l *lines) wrong(err error) error { return &SyntaxError{Line: l.number, Err: err} }
+func (l *lines) wrong(err error) error { return &SyntaxError{Line: max(1, l.number), Err: err} }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement/statementtest"
 	"github.com/pfkeycap/pfkeycap/record/convert/ipseckey"
 )
 
@@ -23,18 +23,8 @@ var (
 	openbsd   = layers.Codec{Dialect: layers.OpenBSD, Order: layers.BigEndian}
 )
 
-func parse(text string, o ipseckey.Options) (list []*ipseckey.Statement, err error) {
-	p := ipseckey.NewParser(strings.NewReader(text), o)
-	for {
-		s, err := p.Next()
-		if err == io.EOF {
-			return list, nil
-		}
-		if err != nil {
-			return list, err
-		}
-		list = append(list, s)
-	}
+func parse(text string, o ipseckey.Options) ([]*ipseckey.Statement, error) {
+	return statementtest.All(ipseckey.NewParser(strings.NewReader(text), o).Next)
 }
 
 func encode(t *testing.T, c layers.Codec, text string) (msgs [][]byte, notes []string) {
@@ -43,23 +33,7 @@ func encode(t *testing.T, c layers.Codec, text string) (msgs [][]byte, notes []s
 	if err != nil {
 		t.Fatalf("%s\n%v", text, err)
 	}
-	for _, s := range list {
-		ms, err := s.Messages(c)
-		if err != nil {
-			t.Fatalf("%s\n%v", text, err)
-		}
-		for _, m := range ms {
-			b, err := m.Encode(c)
-			if err != nil {
-				t.Fatalf("%s\n%v", text, err)
-			}
-			msgs = append(msgs, b)
-			if m.Note != "" {
-				notes = append(notes, m.Note)
-			}
-		}
-	}
-	return msgs, notes
+	return statementtest.Encode(t, c, list)
 }
 
 const (
@@ -408,40 +382,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(saved)
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := parse(text, ipseckey.Options{})
-		var e *ipseckey.Error
-		if err != nil && !errors.As(err, &e) {
-			t.Fatalf("error %v does not say where", err)
-		}
-		for _, s := range list {
-			for _, c := range []layers.Codec{illumos, illumosBE, linux, freebsd, openbsd} {
-				ms, err := s.Messages(c)
-				if err != nil {
-					continue
-				}
-				for _, m := range ms {
-					b, err := m.Encode(c)
-					if err != nil {
-						continue // it does not fit a message
-					}
-					back, lost, err := ipseckey.FromMessage(c, b)
-					if err != nil || len(lost) > 0 {
-						continue
-					}
-					text := string(back.Append(nil, true))
-					again, err := parse(text, ipseckey.Options{})
-					if err != nil || len(again) != 1 {
-						t.Fatalf("%q of\n%q cannot be read: %v", text, s.Append(nil, true), err)
-					}
-					ms, err := again[0].Messages(c)
-					if err != nil {
-						t.Fatalf("%q: %v", text, err)
-					}
-					if x, err := ms[0].Encode(c); err != nil || !bytes.Equal(x, b) {
-						t.Fatalf("%q makes\n% x (%v), not\n% x", text, x, err, b)
-					}
-				}
-			}
-		}
+		statementtest.ThereAndBack(t, text, []layers.Codec{illumos, illumosBE, linux, freebsd, openbsd}, func(text string) ([]*ipseckey.Statement, error) {
+			return parse(text, ipseckey.Options{})
+		}, ipseckey.FromMessage)
 	})
 }

@@ -8,19 +8,11 @@ import (
 	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // Message is one message of a statement.
-type Message struct {
-	Base layers.Base
-	Exts []layers.Extension
-	// Note says what a statement asks for that the dialect has no word for, and that
-	// was left out. It may be empty.
-	Note string
-}
-
-// Encode makes the octets of a message.
-func (m *Message) Encode(c layers.Codec) ([]byte, error) { return c.Encode(&m.Base, m.Exts...) }
+type Message = statement.Message
 
 // Messages makes the messages that ipseckey sends for a statement, with the numbers and
 // structures of a dialect: their extensions in ipseckey's order, their seq and pid 0.
@@ -67,7 +59,7 @@ func (b *builder) lost(what string) {
 }
 
 func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
-	v, ok := value(b.c.Dialect, e, names...)
+	v, ok := statement.Value(b.c.Dialect, e, names...)
 	if !ok && b.err == nil {
 		b.err = fmt.Errorf("%v has no %s", b.c.Dialect, what)
 	}
@@ -247,7 +239,7 @@ func (b *builder) algorithm(a *Algorithm, list []algorithm, e layers.Enum) uint8
 		name = fmt.Sprintf("algorithm that is number %d on illumos", a.Number)
 	}
 	if found != nil {
-		if v, ok := value(b.c.Dialect, e, found.dialect...); ok {
+		if v, ok := statement.Value(b.c.Dialect, e, found.dialect...); ok {
 			return uint8(v)
 		}
 	}
@@ -302,7 +294,7 @@ func (b *builder) tail(exts []layers.Extension) []layers.Extension {
 		id := &layers.Identity{Header: layers.For(x.t), Type: x.id.Number, Data: append([]byte(x.id.Text), 0)}
 		for _, known := range identities {
 			if known.name == x.id.Type {
-				v, ok := value(b.c.Dialect, layers.EnumIdentType, known.dialect...)
+				v, ok := statement.Value(b.c.Dialect, layers.EnumIdentType, known.dialect...)
 				if id.Type = uint16(v); !ok {
 					b.lost("identity of type " + known.name)
 					id = nil

@@ -56,16 +56,6 @@ func of(list []algorithm, d layers.Dialect, e layers.Enum, v uint8) *algorithm {
 	return nil
 }
 
-// value returns the first number that the dialect has under one of the names.
-func value(d layers.Dialect, e layers.Enum, list ...string) (uint64, bool) {
-	for _, name := range list {
-		if v, ok := d.EnumValue(e, name); ok {
-			return v, true
-		}
-	}
-	return 0, false
-}
-
 // identities are the types of identities by name, with the names of the dialects'
 // tables; the first of several names is the one that is written.
 var identities = []struct {

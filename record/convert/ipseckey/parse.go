@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // Options say what a Parser may do besides reading its text.
@@ -22,15 +24,7 @@ type Options struct {
 }
 
 // Error says where a text is wrong. It never quotes what may be a key.
-type Error struct {
-	Line, Column int // from 1; the column in bytes
-	Err          error
-}
-
-func (e *Error) Error() string {
-	return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
-}
-func (e *Error) Unwrap() error { return e.Err }
+type Error = statement.Error
 
 // token is a word or a "string".
 type token struct {

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // ErrNoStatement is the error for a message that no command stands for.
@@ -57,35 +57,14 @@ func FromMessage(c layers.Codec, msg []byte) (s *Statement, lost []string, err e
 }
 
 type writer struct {
-	c    layers.Codec
-	m    *layers.Message
-	s    *Statement
-	said []gopacket.LayerType // kinds of extensions that the statement says
-	lost []string
-}
-
-func (w *writer) say(types ...gopacket.LayerType) { w.said = append(w.said, types...) }
-
-func (w *writer) lose(format string, args ...any) {
-	w.lost = append(w.lost, fmt.Sprintf(format, args...))
+	c layers.Codec
+	m *layers.Message
+	s *Statement
+	statement.Account
 }
 
 // rest returns what is lost, with the extensions that nothing was made of.
-func (w *writer) rest() []string {
-	w.say(layers.LayerTypeLifetimeCurrent)
-	for i := range w.m.Extensions {
-		h := &w.m.Extensions[i]
-		number := h.Number()
-		if t := w.c.Dialect.ExtType(number); t == gopacket.LayerTypeZero || !slices.Contains(w.said, t) {
-			name := w.c.Dialect.ExtName(number)
-			if name == "" {
-				name = fmt.Sprintf("extension %d", number)
-			}
-			w.lose("%s", name)
-		}
-	}
-	return w.lost
-}
+func (w *writer) rest() []string { return w.Lost(w.m) }
 
 func (w *writer) sa() error {
 	m, s, d := w.m, w.s, w.c.Dialect
@@ -93,7 +72,7 @@ func (w *writer) sa() error {
 	if sa == nil || sa.SPI == 0 {
 		return errors.New("no SPI")
 	}
-	w.say(layers.LayerTypeSA)
+	w.Say(layers.LayerTypeSA)
 	s.SPI = sa.SPI
 	making := s.Command == "add" || strings.HasPrefix(s.Command, "update")
 	var err error
@@ -139,7 +118,7 @@ func (w *writer) sa() error {
 		}
 	}
 	if flags != 0 {
-		w.lose("flags %s", strings.Join(d.FlagNames(layers.EnumSAFlags, flags), ","))
+		w.Lose("flags %s", strings.Join(d.FlagNames(layers.EnumSAFlags, flags), ","))
 	}
 	return nil
 }
@@ -149,16 +128,16 @@ func (w *writer) end(t gopacket.LayerType, a *layers.Address) (x Address, proto 
 	if a == nil {
 		return x, 0, nil
 	}
-	w.say(t)
+	w.Say(t)
 	addr := a.Addr().Unmap()
 	if !addr.IsValid() {
 		return x, 0, errors.New("an address that is neither IPv4 nor IPv6")
 	}
 	if p := int(a.PrefixLen); p != 0 && p != addr.BitLen() && p != 128 {
-		w.lose("prefix length %d of an end", p)
+		w.Lose("prefix length %d of an end", p)
 	}
 	if addr.Zone() != "" {
-		w.lose("scope of an address")
+		w.Lose("scope of an address")
 	}
 	return Address{Addrs: []netip.Addr{addr.WithZone("")}, Port: a.Port()}, a.Proto, nil
 }
@@ -171,7 +150,7 @@ func (w *writer) making(sa *layers.SA) error {
 	case "dying", "dead":
 		s.State = state
 	default:
-		w.lose("state %d", sa.State)
+		w.Lose("state %d", sa.State)
 	}
 	var err error
 	if s.Auth, err = w.algorithm(sa.Auth, authentications, layers.EnumAuth); err != nil {
@@ -184,7 +163,7 @@ func (w *writer) making(sa *layers.SA) error {
 		return errors.New("AH with an encryption algorithm")
 	}
 	if p := m.Pair(); p != nil && s.Command != "update-pair" {
-		w.say(layers.LayerTypePair)
+		w.Say(layers.LayerTypePair)
 		s.PairSPI = p.SPI
 	}
 	for _, x := range []struct {
@@ -200,11 +179,11 @@ func (w *writer) making(sa *layers.SA) error {
 		if x.l == nil {
 			continue
 		}
-		w.say(x.t)
+		w.Say(x.t)
 		*x.to = &Limit{Allocations: x.l.Allocations, Bytes: x.l.Bytes, AddTime: x.l.AddTime, UseTime: x.l.UseTime}
 		if x.name == "IDLE" && (x.l.Allocations != 0 || x.l.Bytes != 0 || x.l.AddTime>>32 != 0 || x.l.UseTime>>32 != 0) {
 			**x.to = Limit{AddTime: x.l.AddTime & 0xffffffff, UseTime: x.l.UseTime & 0xffffffff}
-			w.lose("LIFETIME_IDLE but for its times")
+			w.Lose("LIFETIME_IDLE but for its times")
 		}
 	}
 	for _, x := range []struct {
@@ -215,7 +194,7 @@ func (w *writer) making(sa *layers.SA) error {
 		if x.k == nil {
 			continue
 		}
-		w.say(x.t)
+		w.Say(x.t)
 		n := (int(x.k.Bits) + 7) / 8
 		if n == 0 || n > len(x.k.Octets) {
 			if n > 0 || w.c.Dialect == layers.Illumos {
@@ -225,12 +204,12 @@ func (w *writer) making(sa *layers.SA) error {
 		}
 		*x.to = &Key{Octets: x.k.Octets[:n], Bits: int(x.k.Bits)}
 		if rest := x.k.Bits % 8; rest != 0 && x.k.Octets[n-1]&(0xff>>rest) != 0 {
-			w.lose("the bits behind a key")
+			w.Lose("the bits behind a key")
 		}
 		if x.k.Reserved != 0 {
 			if s.Reserved = x.k.Reserved; x.t == layers.LayerTypeKeyAuth {
 				s.Reserved = 0
-				w.lose("reserved bits of KEY_AUTH")
+				w.Lose("reserved bits of KEY_AUTH")
 			}
 		}
 	}
@@ -252,10 +231,10 @@ func (w *writer) making(sa *layers.SA) error {
 	w.inner()
 	w.natt()
 	if r := m.ReplayValue(); r != nil {
-		w.say(layers.LayerTypeReplayValue)
+		w.Say(layers.LayerTypeReplayValue)
 		s.ReplayValue, s.ReplayCounter = r.Replay32, true
 		if r.Replay64 != 0 {
-			w.lose("the 64-bit counter of REPLAY_VALUE")
+			w.Lose("the 64-bit counter of REPLAY_VALUE")
 		}
 	}
 	return nil
@@ -283,10 +262,10 @@ func (w *writer) identity(t gopacket.LayerType, id *layers.Identity, to **Identi
 	if !printable || len(bytes.Trim(rest, "\x00")) > 0 || id.ID != 0 || len(text) > 4096 || len(text) == 0 || text[0] == '#' || text[len(text)-1] == '\\' {
 		return // counted as lost
 	}
-	w.say(t)
+	w.Say(t)
 	x := &Identity{Number: id.Type, Text: string(text)}
 	for _, known := range identities {
-		if v, ok := value(w.c.Dialect, layers.EnumIdentType, known.dialect...); ok && uint16(v) == id.Type {
+		if v, ok := statement.Value(w.c.Dialect, layers.EnumIdentType, known.dialect...); ok && uint16(v) == id.Type {
 			x.Type, x.Number = known.name, 0
 			break
 		}
@@ -315,7 +294,7 @@ func (w *writer) inner() {
 		if !addr.IsValid() || prefix > addr.BitLen() || addr.Is4In6() {
 			continue
 		}
-		w.say(x.t)
+		w.Say(x.t)
 		if s.InnerProto = max(s.InnerProto, x.a.Proto); prefix == addr.BitLen() {
 			prefix = -1
 		}
@@ -333,7 +312,7 @@ func (w *writer) natt() {
 		if x.a == nil || !x.a.Addr().IsValid() {
 			continue
 		}
-		w.say(x.t)
+		w.Say(x.t)
 		*x.to = Address{Addrs: []netip.Addr{x.a.Addr().Unmap().WithZone("")}, Port: x.a.Port()}
 		s.EncapUDP = true
 	}

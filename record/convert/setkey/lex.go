@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // token is a word, a "string" or the end of a statement.
@@ -50,23 +52,9 @@ func MayBeKey(word string) bool {
 // maxToken is longer than any key or security context that fits a message.
 const maxToken = 256 << 10
 
-// Error says where a text is wrong. It never quotes what may be a key.
-type Error struct {
-	Line, Column int // from 1; the column in bytes
-	Argument     int // from ParseArgs: the index in args, -1 after the last; Line and Column are 0
-	Err          error
-}
-
-func (e *Error) Error() string {
-	if e.Line == 0 && e.Argument < 0 {
-		return e.Err.Error()
-	}
-	if e.Line == 0 {
-		return fmt.Sprintf("argument %d: %v", e.Argument, e.Err)
-	}
-	return fmt.Sprintf("line %d, column %d: %v", e.Line, e.Column, e.Err)
-}
-func (e *Error) Unwrap() error { return e.Err }
+// Error says where a text or, from ParseArgs, which argument is wrong. It never quotes
+// what may be a key.
+type Error = statement.Error
 
 // lexer divides a text into tokens.
 type lexer struct {

@@ -9,16 +9,11 @@ import (
 	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // Message is one message of a statement.
-type Message struct {
-	Base layers.Base
-	Exts []layers.Extension
-	// Note says what a statement asks for that the dialect has no word for, and that
-	// was left out. It may be empty.
-	Note string
-}
+type Message = statement.Message
 
 // ErrNeedsKernel is the error for a statement that only a kernel's answers can turn
 // into messages.
@@ -76,7 +71,7 @@ func (b *builder) note(format string, args ...any) {
 
 // number looks a name up in the dialect.
 func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
-	v, ok := value(b.c.Dialect, e, names...)
+	v, ok := statement.Value(b.c.Dialect, e, names...)
 	if !ok && b.err == nil {
 		b.err = fmt.Errorf("%v has no %s%s", b.c.Dialect, what, others(e, names))
 	}
@@ -87,7 +82,7 @@ func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
 func others(e layers.Enum, names []string) string {
 	var list []string
 	for _, d := range layers.Dialects() {
-		if _, ok := value(d, e, names...); ok {
+		if _, ok := statement.Value(d, e, names...); ok {
 			list = append(list, d.String())
 		}
 	}
@@ -113,7 +108,7 @@ func (b *builder) base(typ, protocol string) layers.Base {
 	base := layers.Base{
 		Type: uint8(b.number(layers.EnumMsgType, "message "+typ, typ)),
 	}
-	if v, ok := value(b.c.Dialect, layers.EnumSAType, saTypes[family]...); ok {
+	if v, ok := statement.Value(b.c.Dialect, layers.EnumSAType, saTypes[family]...); ok {
 		base.SAType = uint8(v)
 	} else if family != "" {
 		b.number(layers.EnumSAType, "SA type for "+family, saTypes[family]...)
@@ -277,7 +272,7 @@ func (a *Algorithm) Number(d layers.Dialect, encrypts bool) (uint8, bool) {
 	if encrypts {
 		e, known = layers.EnumEncrypt, encryptions
 	}
-	v, ok := value(d, e, known[a.Name]...)
+	v, ok := statement.Value(d, e, known[a.Name]...)
 	return uint8(v), ok
 }
 
@@ -492,6 +487,3 @@ func (b *builder) policy(p *Policy) (*layers.Policy, error) {
 	}
 	return x, nil
 }
-
-// Encode makes the octets of a message.
-func (m *Message) Encode(c layers.Codec) ([]byte, error) { return c.Encode(&m.Base, m.Exts...) }

@@ -1,7 +1,5 @@
 package setkey
 
-import "github.com/pfkeycap/pfkeycap/layers"
-
 // encryptions are setkey's names of algorithms, each with the names that the
 // dialects' tables have for it.
 var encryptions = map[string][]string{
@@ -67,13 +65,3 @@ var saTypes = map[string][]string{
 }
 
 var directions = map[string]string{"in": "INBOUND", "out": "OUTBOUND", "fwd": "FWD"}
-
-// value returns the first number that the dialect has under one of the names.
-func value(d layers.Dialect, e layers.Enum, list ...string) (uint64, bool) {
-	for _, name := range list {
-		if v, ok := d.EnumValue(e, name); ok {
-			return v, true
-		}
-	}
-	return 0, false
-}

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement/statementtest"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 )
 
@@ -19,18 +19,8 @@ var (
 	openbsd = layers.Codec{Dialect: layers.OpenBSD, Order: layers.BigEndian}
 )
 
-func parse(text string, o setkey.Options) (list []*setkey.Statement, err error) {
-	p := setkey.NewParser(strings.NewReader(text), o)
-	for {
-		s, err := p.Next()
-		if err == io.EOF {
-			return list, nil
-		}
-		if err != nil {
-			return list, err
-		}
-		list = append(list, s)
-	}
+func parse(text string, o setkey.Options) ([]*setkey.Statement, error) {
+	return statementtest.All(setkey.NewParser(strings.NewReader(text), o).Next)
 }
 
 func encode(t *testing.T, c layers.Codec, text string) (msgs [][]byte, notes []string) {
@@ -39,23 +29,7 @@ func encode(t *testing.T, c layers.Codec, text string) (msgs [][]byte, notes []s
 	if err != nil {
 		t.Fatalf("%s\n%v", text, err)
 	}
-	for _, s := range list {
-		ms, err := s.Messages(c)
-		if err != nil {
-			t.Fatalf("%s\n%v", text, err)
-		}
-		for _, m := range ms {
-			b, err := m.Encode(c)
-			if err != nil {
-				t.Fatalf("%s\n%v", text, err)
-			}
-			msgs = append(msgs, b)
-			if m.Note != "" {
-				notes = append(notes, m.Note)
-			}
-		}
-	}
-	return msgs, notes
+	return statementtest.Encode(t, c, list)
 }
 
 // Statements, and how they are written when they come back from the messages made
@@ -415,40 +389,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(tt.text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		list, err := parse(text, setkey.Options{})
-		var e *setkey.Error
-		if err != nil && !errors.As(err, &e) {
-			t.Fatalf("error %v does not say where", err)
-		}
-		for _, s := range list {
-			for _, c := range []layers.Codec{linux, freebsd, openbsd} {
-				ms, err := s.Messages(c)
-				if err != nil {
-					continue
-				}
-				for _, m := range ms {
-					b, err := m.Encode(c)
-					if err != nil {
-						continue // it does not fit a message
-					}
-					back, lost, err := setkey.FromMessage(c, b)
-					if err != nil || len(lost) > 0 {
-						continue
-					}
-					text := string(back.Append(nil, true))
-					again, err := parse(text, setkey.Options{})
-					if err != nil || len(again) != 1 {
-						t.Fatalf("%q of\n%q cannot be read: %v", text, s.Append(nil, true), err)
-					}
-					ms, err := again[0].Messages(c)
-					if err != nil {
-						t.Fatalf("%q: %v", text, err)
-					}
-					if x, err := ms[0].Encode(c); err != nil || !bytes.Equal(x, b) {
-						t.Fatalf("%q makes\n% x (%v), not\n% x", text, x, err, b)
-					}
-				}
-			}
-		}
+		statementtest.ThereAndBack(t, text, []layers.Codec{linux, freebsd, openbsd}, func(text string) ([]*setkey.Statement, error) {
+			return parse(text, setkey.Options{})
+		}, setkey.FromMessage)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 )
 
 // ErrNoStatement is the error for a message that no statement stands for.
@@ -73,35 +74,17 @@ func FromMessage(c layers.Codec, msg []byte) (s *Statement, lost []string, err e
 }
 
 type fromMessage struct {
-	c    layers.Codec
-	m    *layers.Message
-	s    *Statement
-	said []gopacket.LayerType // kinds of extensions that the statement says
-	lost []string
-}
-
-func (w *fromMessage) say(types ...gopacket.LayerType) { w.said = append(w.said, types...) }
-
-func (w *fromMessage) lose(format string, args ...any) {
-	w.lost = append(w.lost, fmt.Sprintf(format, args...))
+	c layers.Codec
+	m *layers.Message
+	s *Statement
+	statement.Account
 }
 
 // rest returns what is lost, with the extensions that nothing was made of.
-func (w *fromMessage) rest() []string {
-	w.say(layers.LayerTypeLifetimeCurrent)
-	for i := range w.m.Extensions {
-		h := &w.m.Extensions[i]
-		number := h.Number()
-		if t := w.c.Dialect.ExtType(number); t == gopacket.LayerTypeZero || !slices.Contains(w.said, t) {
-			name := w.c.Dialect.ExtName(number)
-			if name == "" {
-				name = fmt.Sprintf("extension %d", number)
-			}
-			w.lose("%s", name)
-		}
-	}
-	return w.lost
-}
+func (w *fromMessage) rest() []string { return w.Lost(w.m) }
+
+// old are names that a statement is not written with: others stand for the same.
+var old = map[string]bool{"simple": true, "des-deriv": true, "des-32iv": true, "rijndael-cbc": true, "hmac-sha256": true, "hmac-sha384": true, "hmac-sha512": true}
 
 // word returns the key of the table whose names include that of a number; of several
 // the first by name that is not an old one.
@@ -119,13 +102,13 @@ func word(d layers.Dialect, e layers.Enum, v uint64, table map[string][]string) 
 		}
 	}
 	slices.SortFunc(found, func(a, b string) int {
-		if old := map[string]bool{"simple": true, "des-deriv": true, "des-32iv": true, "rijndael-cbc": true, "hmac-sha256": true, "hmac-sha384": true, "hmac-sha512": true}; old[a] != old[b] {
-			if old[a] {
-				return 1
-			}
-			return -1
+		switch {
+		case old[a] == old[b]:
+			return strings.Compare(a, b)
+		case old[a]:
+			return 1
 		}
-		return strings.Compare(a, b)
+		return -1
 	})
 	if len(found) == 0 {
 		return "", false
@@ -143,7 +126,7 @@ func (w *fromMessage) protocol() (string, error) {
 
 func (w *fromMessage) ends() error {
 	m, s := w.m, w.s
-	w.say(layers.LayerTypeAddressSrc, layers.LayerTypeAddressDst)
+	w.Say(layers.LayerTypeAddressSrc, layers.LayerTypeAddressDst)
 	for _, x := range []struct {
 		what string
 		a    *layers.Address
@@ -173,7 +156,7 @@ func (w *fromMessage) sa() error {
 	sa := m.SA()
 	switch {
 	case sa != nil:
-		w.say(layers.LayerTypeSA)
+		w.Say(layers.LayerTypeSA)
 		s.SPI = sa.SPI
 	case s.Command == "delete" && d != layers.Linux:
 		s.Command = "deleteall"
@@ -185,23 +168,23 @@ func (w *fromMessage) sa() error {
 		return nil
 	}
 	if r := m.SPIRange(); r != nil && s.Command == "getspi" {
-		w.say(layers.LayerTypeSPIRange)
+		w.Say(layers.LayerTypeSPIRange)
 		switch {
 		case r.Min == r.Max:
 			s.SPI = r.Min
 		case r.Min != 0x100 || r.Max != 0x0fffffff:
-			w.lose("SPIRANGE 0x%08x-0x%08x", r.Min, r.Max)
+			w.Lose("SPIRANGE 0x%08x-0x%08x", r.Min, r.Max)
 		}
 	}
 	if x := m.SA2(); x != nil {
-		w.say(layers.LayerTypeSA2)
+		w.Say(layers.LayerTypeSA2)
 		s.ReqID = x.ReqID
 		switch mode := strings.ToLower(d.EnumName(layers.EnumMode, uint64(x.Mode))); mode {
 		case "transport", "tunnel":
 			s.Mode = mode
 		case "any":
 		default:
-			w.lose("mode %d", x.Mode)
+			w.Lose("mode %d", x.Mode)
 		}
 	}
 	w.limits()
@@ -226,7 +209,7 @@ func (w *fromMessage) limits() {
 		if x.l == nil {
 			continue
 		}
-		w.say(x.t)
+		w.Say(x.t)
 		// Linux answers with the largest number where nothing was asked for.
 		value := func(v uint64) uint64 {
 			if v == 1<<64-1 {
@@ -236,10 +219,10 @@ func (w *fromMessage) limits() {
 		}
 		*x.limit = Limit{Time: value(x.l.AddTime), Bytes: value(x.l.Bytes)}
 		if n := x.l.Allocations; n != 0 && n != 1<<32-1 {
-			w.lose("LIFETIME_%s allocations=%d", x.name, n)
+			w.Lose("LIFETIME_%s allocations=%d", x.name, n)
 		}
 		if n := value(x.l.UseTime); n != 0 {
-			w.lose("LIFETIME_%s usetime=%d", x.name, n)
+			w.Lose("LIFETIME_%s usetime=%d", x.name, n)
 		}
 	}
 }
@@ -249,11 +232,11 @@ func (w *fromMessage) context() {
 	if x == nil {
 		return
 	}
-	w.say(layers.LayerTypeSecCtx)
+	w.Say(layers.LayerTypeSecCtx)
 	text := string(x.Context[:min(int(x.CtxLen), len(x.Context))])
 	text, ok := strings.CutSuffix(text, "\x00")
 	if !ok || strings.ContainsAny(text, "\"\x00") {
-		w.lose("SEC_CTX, which is no text that can be quoted")
+		w.Lose("SEC_CTX, which is no text that can be quoted")
 		return
 	}
 	w.s.Context = &Context{DOI: x.CtxDOI, Alg: x.CtxAlg, Text: text}
@@ -262,7 +245,7 @@ func (w *fromMessage) context() {
 func (w *fromMessage) natt() {
 	m, s := w.m, w.s
 	if u := m.UDPEncap(); u != nil {
-		w.say(layers.LayerTypeUDPEncap)
+		w.Say(layers.LayerTypeUDPEncap)
 		s.Protocol, s.NATT = "esp-udp", &NATT{}
 		s.Dst.Port = u.Port
 		return
@@ -271,34 +254,34 @@ func (w *fromMessage) natt() {
 	if t == nil {
 		return
 	}
-	w.say(layers.LayerTypeNATTType)
+	w.Say(layers.LayerTypeNATTType)
 	if t.Type != 2 || s.Protocol != "esp" {
-		w.lose("NAT_T_TYPE %d", t.Type)
+		w.Lose("NAT_T_TYPE %d", t.Type)
 		return
 	}
 	s.Protocol, s.NATT = "esp-udp", &NATT{}
 	s.Src.Port, s.Dst.Port = 0, 0
 	if p := m.NATTSrcPort(); p != nil {
-		w.say(layers.LayerTypeNATTSrcPort)
+		w.Say(layers.LayerTypeNATTSrcPort)
 		s.Src.Port = p.Port
 	}
 	if p := m.NATTDstPort(); p != nil {
-		w.say(layers.LayerTypeNATTDstPort)
+		w.Say(layers.LayerTypeNATTDstPort)
 		s.Dst.Port = p.Port
 	}
 	if a := m.NATTOA(); a != nil && a.Addr().IsValid() {
-		w.say(layers.LayerTypeNATTOA)
+		w.Say(layers.LayerTypeNATTOA)
 		s.NATT.OriginalSrc = a.Addr().WithZone("")
 	}
 	if a := m.NATTOAR(); a != nil && a.Addr().IsValid() && s.NATT.OriginalSrc.IsValid() {
-		w.say(layers.LayerTypeNATTOAR)
+		w.Say(layers.LayerTypeNATTOAR)
 		s.Protocol = "esp" // -natt says all of it
 		s.NATT.OriginalDst = a.Addr().WithZone("")
 		s.NATT.SrcPort, s.NATT.DstPort = s.Src.Port, s.Dst.Port
 		s.Src.Port, s.Dst.Port = 0, 0
 	}
 	if f := m.NATTFrag(); f != nil {
-		w.say(layers.LayerTypeNATTFrag)
+		w.Say(layers.LayerTypeNATTFrag)
 		s.NATTFrag = f.FragLen
 	}
 }
@@ -307,7 +290,7 @@ func (w *fromMessage) algorithms(sa *layers.SA) error {
 	m, s, d := w.m, w.s, w.c.Dialect
 	s.Replay = uint32(sa.Replay)
 	if r := m.SAReplay(); r != nil {
-		w.say(layers.LayerTypeSAReplay)
+		w.Say(layers.LayerTypeSAReplay)
 		s.Replay = r.Replay >> 3
 	}
 	flags := sa.Flags
@@ -333,7 +316,7 @@ func (w *fromMessage) algorithms(sa *layers.SA) error {
 	deriv, iv32 := take("DERIV"), take("IV4B")
 	s.RawCPI = take("RAWCPI")
 	if flags != 0 {
-		w.lose("flags %s", strings.Join(d.FlagNames(layers.EnumSAFlags, flags), ","))
+		w.Lose("flags %s", strings.Join(d.FlagNames(layers.EnumSAFlags, flags), ","))
 	}
 	if s.Protocol == "ipcomp" {
 		name := strings.ToLower(d.EnumName(layers.EnumComp, uint64(sa.Encrypt)))
@@ -367,10 +350,10 @@ func (w *fromMessage) algorithms(sa *layers.SA) error {
 		}
 		a := &Algorithm{Name: name}
 		if x.key != nil {
-			w.say(x.t)
+			w.Say(x.t)
 			a.Key = x.key.Key()
 			if x.key.Bits%8 != 0 {
-				w.lose("the last %d bits of a key of %d bits", x.key.Bits%8, x.key.Bits)
+				w.Lose("the last %d bits of a key of %d bits", x.key.Bits%8, x.key.Bits)
 			}
 		}
 		*x.a = a
@@ -398,7 +381,7 @@ func parenthesis(name string) string {
 
 func (w *fromMessage) policy() error {
 	m, s, d := w.m, w.s, w.c.Dialect
-	w.say(layers.LayerTypePolicy)
+	w.Say(layers.LayerTypePolicy)
 	x := m.Policy()
 	p := &Policy{}
 	s.Policy = p
@@ -418,11 +401,11 @@ func (w *fromMessage) policy() error {
 	if d == layers.Linux && x.Priority != priorityMiddle {
 		p.Priority = x.Priority
 		if x.Priority == 0 {
-			w.lose("priority 0, which comes before all that can be said")
+			w.Lose("priority 0, which comes before all that can be said")
 		}
 	}
 	if t := m.Tag(); t != nil {
-		w.say(layers.LayerTypeTag)
+		w.Say(layers.LayerTypeTag)
 		s.Tag = strings.TrimRight(string(t.Data[:min(int(t.TagLen), len(t.Data))]), "\x00")
 	} else {
 		if err := w.ends(); err != nil {
@@ -450,7 +433,7 @@ func (w *fromMessage) policy() error {
 			return fmt.Errorf("%w: a policy that requires protocol %d, mode %d, level %d", ErrNoStatement, q.Proto, q.Mode, q.Level)
 		}
 		if r.ReqID != 0 && r.Level != "unique" {
-			w.lose("request id %d of level %s", r.ReqID, r.Level)
+			w.Lose("request id %d of level %s", r.ReqID, r.Level)
 			r.ReqID = 0
 		}
 		if src, dst, ok := q.Addrs(w.c); ok {
