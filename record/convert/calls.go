@@ -28,6 +28,7 @@ type calls struct {
 	held    int // bytes in queue
 	spare   []*slot
 	rec     record.Record
+	note    string // is added to the next record
 }
 
 // thread is whoever makes calls, under the number that the trace gives it.
@@ -380,6 +381,10 @@ func (c *calls) next(flush bool) (*record.Record, error) {
 			c.held -= len(c.rec.Data)
 			c.n++
 			c.rec.Number = c.n
+			if c.note != "" {
+				c.rec.Comments = append(c.rec.Comments, c.note)
+				c.note = ""
+			}
 			return &c.rec, nil
 		case s.open && !flush && len(c.queue) < maxQueue && c.held < maxHeld:
 			return nil, io.EOF

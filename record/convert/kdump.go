@@ -24,14 +24,11 @@ import (
 const Kdump Form = "kdump"
 
 type kdumpSource struct {
-	lines lines
-	calls calls
-	err   error
-	now   map[int]*kdumpCall // what each thread is doing
-	held  int                // bytes in now
-	io    *kdumpCall         // whose octets the lines show that come next, or nil
-	dump  kdumpData
-	note  string // for the next record
+	callLog
+	now  map[int]*kdumpCall // what each thread is doing
+	held int                // bytes in now
+	io   *kdumpCall         // whose octets the lines show that come next, or nil
+	dump kdumpData
 }
 
 // kdumpCall is a call that has not returned.
@@ -50,48 +47,25 @@ type kdumpCall struct {
 }
 
 func newKdump(r io.Reader, o Options) record.Source {
-	return &kdumpSource{lines: newLines(r), calls: newCalls(o), now: map[int]*kdumpCall{}}
-}
-
-func (s *kdumpSource) Next() (*record.Record, error) {
-	for {
-		if r, err := s.calls.next(s.err != nil); err == nil {
-			if s.note != "" {
-				r.Comments = append(r.Comments, s.note)
-				s.note = ""
-			}
-			return r, nil
-		}
-		if s.err != nil {
-			return nil, s.err
-		}
-		line, err := s.lines.raw()
-		switch {
-		case err == io.EOF:
-			s.err = s.end()
-		case err != nil:
-			s.err = err
-		default:
-			if err := s.line(line); err != nil {
-				s.err = s.lines.wrong(err)
-			}
-		}
+	s := &kdumpSource{
+		callLog: newCallLog(r, o, "the dump shows no PF_KEY socket: run ktrace -i from the program's start, and kdump without -t or with -t cnipw"),
+		now:     map[int]*kdumpCall{},
 	}
+	s.line, s.end = s.read, s.last
+	return s
 }
 
-func (s *kdumpSource) end() error {
+// last is for what was under way at the end.
+func (s *kdumpSource) last() error {
 	if err := s.shown(); err != nil {
-		return s.lines.wrong(err)
+		return err
 	}
 	for _, c := range s.now {
 		if err := s.moved(c); err != nil {
-			return s.lines.wrong(err)
+			return err
 		}
 	}
-	if !s.calls.seen {
-		return s.lines.wrong(errors.New("the dump shows no PF_KEY socket: run ktrace -i from the program's start, and kdump without -t or with -t cnipw"))
-	}
-	return io.EOF
+	return nil
 }
 
 // kdumpLine is what begins the line of an event: process, thread, command, time, event.
@@ -99,7 +73,7 @@ var kdumpLine = regexp.MustCompile(`^ *([0-9]{1,9})(?:(?:/| +)([0-9]{1,9}) *)? (
 
 const kdumpHead = 160
 
-func (s *kdumpSource) line(b []byte) error {
+func (s *kdumpSource) read(b []byte) error {
 	m := kdumpLine.FindSubmatch(b[:min(len(b), kdumpHead)])
 	if m == nil || s.io != nil && s.dump.within() {
 		if s.io != nil {
@@ -286,7 +260,7 @@ func (s *kdumpSource) ret(c *kdumpCall, result string, at time.Time) error {
 				s.calls.finish(c.slot)
 			}
 			if no, ok := strings.CutPrefix(rest, "errno "); ok && c.slot != nil && c.t.key(fd) {
-				s.note = fmt.Sprintf("before this, process %s failed to write to its PF_KEY socket: errno %s", s.calls.who(c.t.pid), no)
+				s.calls.note = fmt.Sprintf("before this, process %s failed to write to its PF_KEY socket: errno %s", s.calls.who(c.t.pid), no)
 			}
 			return nil
 		}

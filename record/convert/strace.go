@@ -23,9 +23,7 @@ const Strace Form = "strace"
 // straceSource follows the descriptors of the processes in the log (see calls) and
 // takes the messages out of what is shown of each call.
 type straceSource struct {
-	lines  lines
-	calls  calls
-	err    error
+	callLog
 	begun  map[int]*begun // calls that have not ended, by thread
 	bytes  int            // of their text
 	clock  time.Time      // of the last line, where the log gives differences or times of day
@@ -46,7 +44,11 @@ type begun struct {
 }
 
 func newStrace(r io.Reader, o Options) record.Source {
-	s := &straceSource{lines: newLines(r), calls: newCalls(o), begun: map[int]*begun{}, errnos: map[string]uint8{}, announced: map[int]bool{}}
+	s := &straceSource{
+		callLog: newCallLog(r, o, "the log shows no PF_KEY socket: run strace -f from the program's start, with socket, read, write, sendmsg and recvmsg among what -e trace= lists"),
+		begun:   map[int]*begun{}, errnos: map[string]uint8{}, announced: map[int]bool{},
+	}
+	s.line, s.end = s.read, s.last
 	s.calls.codec.Dialect = layers.Linux
 	for n := range uint8(255) {
 		if name := layers.Linux.ErrnoName(n); name != "" {
@@ -56,40 +58,15 @@ func newStrace(r io.Reader, o Options) record.Source {
 	return s
 }
 
-func (s *straceSource) Next() (*record.Record, error) {
-	for {
-		if r, err := s.calls.next(s.err != nil); err == nil {
-			return r, nil
-		}
-		if s.err != nil {
-			return nil, s.err
-		}
-		line, err := s.lines.next()
-		switch {
-		case err == io.EOF:
-			s.err = s.end()
-		case err != nil:
-			s.err = err
-		default:
-			if err := s.line(line); err != nil {
-				s.err = s.lines.wrong(err)
-			}
-		}
-	}
-}
-
-// end is the error after the last line. Writes that did not end are shown: they may
-// have been the last thing that a kernel heard.
-func (s *straceSource) end() error {
+// last shows writes that did not end: they may have been the last thing that a kernel
+// heard.
+func (s *straceSource) last() error {
 	for _, b := range s.begun {
 		if b.slot != nil {
 			b.slot.open = false
 		}
 	}
-	if !s.calls.seen {
-		return s.lines.wrong(errors.New("the log shows no PF_KEY socket: run strace -f from the program's start, with socket, read, write, sendmsg and recvmsg among what -e trace= lists"))
-	}
-	return io.EOF
+	return nil
 }
 
 var (
@@ -104,9 +81,10 @@ var (
 
 const straceHead = 512 // no line has more before its call
 
-// line reads one line. What is no call, like the output of the program that is
+// read reads one line. What is no call, like the output of the program that is
 // traced, is passed over.
-func (s *straceSource) line(b []byte) error {
+func (s *straceSource) read(b []byte) error {
+	b = bytes.TrimSpace(b)
 	head := b[:min(len(b), straceHead)]
 	id, name := 0, ""
 	if m := straceThread.FindSubmatchIndex(head); m != nil {

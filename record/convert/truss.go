@@ -23,11 +23,9 @@ import (
 const Truss Form = "truss"
 
 type trussSource struct {
-	lines lines
-	calls calls
-	err   error
-	base  time.Time // of illumos
-	dump  *trussDump
+	callLog
+	base time.Time // of illumos
+	dump *trussDump
 }
 
 // trussDump is a message of which illumos shows the octets on the lines after the call.
@@ -39,33 +37,9 @@ type trussDump struct {
 }
 
 func newTruss(r io.Reader, o Options) record.Source {
-	return &trussSource{lines: newLines(r), calls: newCalls(o)}
-}
-
-func (s *trussSource) Next() (*record.Record, error) {
-	for {
-		if r, err := s.calls.next(s.err != nil); err == nil {
-			return r, nil
-		}
-		if s.err != nil {
-			return nil, s.err
-		}
-		line, err := s.lines.raw()
-		switch {
-		case err == io.EOF:
-			if s.err = s.dumped(); s.err != nil {
-				s.err = s.lines.wrong(s.err)
-			} else if s.err = io.EOF; !s.calls.seen {
-				s.err = s.lines.wrong(errors.New("the log shows no PF_KEY socket: run truss -f from the program's start"))
-			}
-		case err != nil:
-			s.err = err
-		default:
-			if err := s.line(line); err != nil {
-				s.err = s.lines.wrong(err)
-			}
-		}
-	}
+	s := &trussSource{callLog: newCallLog(r, o, "the log shows no PF_KEY socket: run truss -f from the program's start")}
+	s.line, s.end = s.read, s.dumped
+	return s
 }
 
 var (
@@ -80,7 +54,7 @@ var (
 
 const trussHead = 256
 
-func (s *trussSource) line(b []byte) error {
+func (s *trussSource) read(b []byte) error {
 	whole := b
 	if m := trussBase.FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
 		sec, _ := strconv.ParseInt(string(m[1]), 10, 64) // at most ten digits
