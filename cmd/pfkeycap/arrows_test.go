@@ -28,7 +28,7 @@ var allowed = map[string]string{
 	"record/scrub":                 "record layers",
 	"layers/sniff":                 "layers",
 	"record/keysock":               "",
-	"record/trace":                 "record layers",
+	"record/trace":                 "record layers layers/check",
 	"replay":                       "record/trace record layers",
 	"replay/judge":                 "replay record layers layers/check layers/gen",
 	"replay/kernel":                "replay record/keysock layers",

@@ -178,6 +178,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			explainCommand(),
 			exchangesCommand(),
 			sasCommand(),
+			findingsCommand(),
 			scrubCommand(),
 			replayCommand(),
 			dumpCommand(),

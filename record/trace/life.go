@@ -161,6 +161,7 @@ type Lives struct {
 	ends  map[saEnds][]*Life // those of late with these ends, in the order they got keys
 
 	policies policyLives
+	flushed  func(n int) // gets how many SAs or policies a flush has ended; may be nil
 	requests [256]askedSA
 	acquires [256]askedSA // by sadb_msg_seq
 }
@@ -232,7 +233,9 @@ func (l *Lives) Add(r *record.Record, role Role) {
 		l.flush(at)
 		return
 	case what == "SPDFLUSH":
-		l.policies.flush(m, at)
+		if n := l.policies.flush(m, at); l.flushed != nil {
+			l.flushed(n)
+		}
 		return
 	case r.Dir != record.FromKernel:
 		return
@@ -611,6 +614,9 @@ func (l *Lives) endAll(how Ending, at Point, what string, is func(*Life) bool) {
 		x.EndPID = l.msg.PID
 		l.end(x, how, at, what)
 	}
+	if how == Flushed && l.flushed != nil {
+		l.flushed(len(list))
+	}
 }
 
 // flush ends all SAs of a type, or of all.
@@ -630,7 +636,7 @@ func (l *Lives) refused(r *record.Record, at Point) {
 	switch m.TypeName() {
 	case "GET", "DELETE", "UPDATE":
 		for _, x := range l.bySPI[a.sa] {
-			if x.Dst == a.dst && a.sa.spi != 0 {
+			if x.Dst == a.dst && a.sa.spi != 0 && !x.maybeMarked() {
 				l.end(x, Gone, at, m.TypeName())
 				return
 			}
@@ -638,6 +644,12 @@ func (l *Lives) refused(r *record.Record, at Point) {
 	case "SPDGET", "SPDDELETE2":
 		l.policies.gone(a.policy, at, m.TypeName())
 	}
+}
+
+// maybeMarked reports whether a request over PF_KEY may fail to find the SA though it
+// is there: Linux looks for those without a mark only, which netlink may have given it.
+func (x *Life) maybeMarked() bool {
+	return x.Codec.Dialect == layers.Linux && (x.Foreign || x.By == "DUMP" || x.By == "EXPIRE")
 }
 
 // end ends a life.

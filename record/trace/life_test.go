@@ -15,7 +15,19 @@ type kernel struct {
 	t     testing.TB
 	codec layers.Codec
 	n     uint64
+	errno uint8
 	to    func(*record.Record, trace.Role)
+}
+
+// event is a message that the kernel sends of its own accord.
+func (k *kernel) event(typ, satype uint8, src, dst string, exts ...layers.Extension) {
+	to := k.to
+	k.to = func(r *record.Record, _ trace.Role) {
+		clear(r.Data[12:16]) // sadb_msg_pid
+		to(r, trace.Event)
+	}
+	k.says(typ, satype, 0, src, dst, exts...)
+	k.to = to
 }
 
 func (k *kernel) says(typ, satype uint8, spi uint32, src, dst string, exts ...layers.Extension) {
@@ -29,7 +41,7 @@ func (k *kernel) says(typ, satype uint8, spi uint32, src, dst string, exts ...la
 			k.codec.NewAddress(layers.LayerTypeAddressSrc, netip.AddrPortFrom(netip.MustParseAddr(src), 0), 32, 0),
 			k.codec.NewAddress(layers.LayerTypeAddressDst, netip.AddrPortFrom(netip.MustParseAddr(dst), 0), 32, 0))
 	}
-	b, err := k.codec.Encode(&layers.Base{Type: typ, SAType: satype, PID: 7}, append(list, exts...)...)
+	b, err := k.codec.Encode(&layers.Base{Type: typ, SAType: satype, Errno: k.errno, PID: 7}, append(list, exts...)...)
 	if err != nil {
 		k.t.Fatal(err)
 	}

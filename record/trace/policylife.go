@@ -200,8 +200,8 @@ func (l *policyLives) gone(id uint32, at Point, what string) {
 	}
 }
 
-// flush ends all policies, but not those of sockets, which stay.
-func (l *policyLives) flush(m *layers.Message, at Point) {
+// flush ends all policies, but not those of sockets, which stay, and returns how many.
+func (l *policyLives) flush(m *layers.Message, at Point) (n int) {
 	alive := slices.Collect(maps.Values(l.byKey)) // ending them changes the tables
 	for _, x := range l.byID {
 		alive = append(alive, x)
@@ -210,8 +210,10 @@ func (l *policyLives) flush(m *layers.Message, at Point) {
 		if x.Ended == Alive && x.key.dir <= 3 {
 			x.EndPID = m.PID
 			l.end(x, Flushed, at, "SPDFLUSH")
+			n++
 		}
 	}
+	return n
 }
 
 func (l *policyLives) end(x *PolicyLife, how Ending, at Point, what string) {

@@ -24,7 +24,7 @@ type inspector struct {
 	buffer  gopacket.SerializeBuffer
 	request layers.Message
 	message layers.Message
-	leaks   leakVisitor
+	unset   check.Unset
 	layers  []gopacket.SerializableLayer
 	list    []finding
 }
@@ -122,60 +122,10 @@ func (x *inspector) padding(request, b []byte) {
 	if isRelayed(b) || bytes.Equal(request, b) {
 		return
 	}
-	v := &x.leaks
-	v.reset()
-	x.codec.Walk(b, v)
-	for _, f := range v.found {
+	for _, f := range x.unset.In(x.codec, b) {
 		x.add(Leak, "%s: %s", typeName(x.codec, b), f)
 	}
 }
-
-// leakVisitor collects the names of reserved fields, padding and tails that are not
-// zero.
-type leakVisitor struct {
-	msgType uint8
-	ext     string
-	found   []string
-}
-
-func (v *leakVisitor) reset() { v.ext, v.found = "", v.found[:0] }
-
-func (v *leakVisitor) Base(b *layers.Base, _, _ int) {
-	v.msgType = b.Type
-	if b.Reserved != 0 && !isPolicy(b.Type) { // where it is a reference count
-		v.found = append(v.found, "msg.reserved")
-	}
-}
-
-// isPolicy tells the messages that carry a policy, whose reserved field is the
-// policy's reference count (pfkey_xfrm_policy2msg).
-func isPolicy(t uint8) bool {
-	switch t {
-	case layers.SPDADD, layers.SPDUPDATE, layers.SPDDELETE, layers.SPDDELETE2, layers.SPDGET, layers.SPDDUMP:
-		return true
-	}
-	return false
-}
-
-func (v *leakVisitor) Extension(_ *layers.Header, _ uint16, name string, _ int, _ bool) { v.ext = name }
-
-func (v *leakVisitor) Field(f *layers.Field, x *layers.Value) {
-	switch {
-	case x.Kind == layers.Addr || x.Zero():
-		return
-	case f.Sem == layers.SemReserved, f.Name == "tail", f.Name == "flowinfo", f.Name == "scope_id":
-		if v.ext == "KMADDRESS" && f.Name == "reserved" {
-			return // given back as it was sent (pfkey_migrate)
-		}
-		v.found = append(v.found, v.ext+"."+f.Name)
-	}
-}
-
-func (*leakVisitor) Open(layers.NodeKind, string)         {}
-func (*leakVisitor) Close(layers.NodeKind)                {}
-func (*leakVisitor) EndExtension()                        {}
-func (*leakVisitor) Malformed([]byte, int, layers.Reason) {}
-func (*leakVisitor) End()                                 {}
 
 // flags that Linux keeps of sadb_sa_flags (include/uapi/linux/pfkeyv2.h).
 const keptFlags = 0x80000000 | 0x40000000 | 0x20000000
