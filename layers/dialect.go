@@ -333,6 +333,16 @@ func (d Dialect) FlagNames(e Enum, v uint32) []string {
 	return names
 }
 
+// NamedFlags returns the bits that FlagNames has names for.
+func (d Dialect) NamedFlags(e Enum) (bits uint32) {
+	if e < shape.NumEnums {
+		for _, f := range d.table().flags[e] {
+			bits |= f.mask
+		}
+	}
+	return bits
+}
+
 // FlagValue returns the bits of a flag by name, as EnumValue does for numbers.
 func (d Dialect) FlagValue(e Enum, name string) (uint32, bool) {
 	if e >= shape.NumEnums || name == "" {

@@ -46,7 +46,7 @@ func explain(c layers.Codec, request []byte, at int, errno uint8) string {
 	if c.Dialect == layers.NoDialect {
 		c.Dialect = layers.Linux
 	}
-	s := kernels[c.Dialect]
+	s := kernelOf(c.Dialect)
 	if s == nil || s == &rfcKernel {
 		return explainRFC(c, request, errno)
 	}
@@ -98,7 +98,7 @@ func ExplainReply(c layers.Codec, request, reply []byte) string {
 	var m layers.Message
 	m.Codec = c
 	_ = m.DecodeFromBytes(reply[:layers.BaseLen], nil) // of what follows nothing is read
-	if s := kernels[c.Dialect]; len(request) == 0 && s != nil && s.echoes {
+	if s := kernelOf(c.Dialect); len(request) == 0 && s != nil && s.echoes {
 		// An ACQUIRE may be one that a key manager gave up. Of what a capture has cut
 		// off the rest looks as if it were missing in the request.
 		if m.Type == layers.ACQUIRE || int(m.Len)*layers.Word != len(reply) {
@@ -126,7 +126,7 @@ func ExplainReply(c layers.Codec, request, reply []byte) string {
 // explainRFC is Explain for messages of no system.
 func explainRFC(c layers.Codec, request []byte, errno uint8) string {
 	name := c.Dialect.ErrnoName(errno)
-	problems := rfcKernel.check(c, request, ToKernel)
+	problems := kernelOf(layers.RFC2367).check(c, request, ToKernel)
 	for i := range problems {
 		p := &problems[i]
 		if p.Severity == Error && (name == "EMSGSIZE") == (p.rule.id == rLength) && (name == "EINVAL" || name == "EMSGSIZE") {

@@ -295,10 +295,10 @@ var (
 )
 
 // kernel makes the kernel's rules and answers of the family's.
-func (s *kame) kernel() kernel {
-	return kernel{
+func (s *kame) kernel() *kernel {
+	return &kernel{
 		dialect: s.dialect,
-		rules:   s.rules(),
+		family:  s,
 		judge:   s.judge,
 		inner:   func(*layers.Message) Direction { return FromKernel }, // only answers are wrapped
 		echoes:  true,                                                  // key_senderror
@@ -306,9 +306,7 @@ func (s *kame) kernel() kernel {
 			x := kameCheck{k, s}
 			return x.silent()
 		},
-		outcomes: s.outcomes(),
-		always:   []outcome{{bsdNOBUFS, noMemory + ", or the socket's receive buffer is full"}},
-		preempts: s.preempts(),
+		always: []outcome{{bsdNOBUFS, noMemory + ", or the socket's receive buffer is full"}},
 	}
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
@@ -35,32 +36,40 @@ type kernel struct {
 	always   []outcome           // of them, what may come whatever the message
 	preempts map[uint8][]uint8   // answers that may come before the kernel finds a problem, besides always
 
-	mayAnswer, mayPreempt map[uint8][]uint8 // Verdict.Possible, made once from the above
+	mayAnswer, mayPreempt map[uint8][]uint8 // Verdict.Possible, made from the above
 	alwaysErrnos          []uint8
+
+	family *kame     // that rules, outcomes and preempts are made by; nil if they are written down
+	filled sync.Once // by kernelOf
 }
 
-// kernels are the systems whose rules are known.
+// kernels are the systems whose rules are known, as they are written down.
 var kernels = [256]*kernel{
 	layers.RFC2367:   &rfcKernel,
 	layers.Linux:     &linuxKernel,
-	layers.FreeBSD:   &freeBSDKernel,
-	layers.NetBSD:    &netBSDKernel,
+	layers.FreeBSD:   freeBSDKernel,
+	layers.NetBSD:    netBSDKernel,
 	layers.OpenBSD:   &openBSDKernel,
-	layers.MacOS:     &macOSKernel,
+	layers.MacOS:     macOSKernel,
 	layers.Illumos:   &illumosKernel,
-	layers.DragonFly: &dragonFlyKernel,
+	layers.DragonFly: dragonFlyKernel,
 }
 
-func init() {
-	for _, s := range kernels {
-		if s != nil {
-			s.fill()
-		}
+// kernelOf returns a system whose rules are known, or nil. What is written down of it
+// is completed when it is first asked for, since few programs ask for any.
+func kernelOf(d layers.Dialect) *kernel {
+	s := kernels[d]
+	if s != nil {
+		s.filled.Do(s.fill)
 	}
+	return s
 }
 
 // fill completes what is written down about a kernel.
 func (s *kernel) fill() {
+	if s.family != nil {
+		s.rules, s.outcomes, s.preempts = s.family.rules(), s.family.outcomes(), s.family.preempts()
+	}
 	for i := range s.rules {
 		r := &s.rules[i]
 		o := &objections[r.id]
@@ -207,8 +216,8 @@ const maxWrappers = 8
 //
 // The problems do not alias msg.
 func Judge(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Problem {
-	if s := kernels[by]; s != nil {
+	if s := kernelOf(by); s != nil {
 		return s.check(c, msg, dir)
 	}
-	return rfcKernel.check(c, msg, dir)
+	return kernelOf(layers.RFC2367).check(c, msg, dir)
 }

@@ -42,13 +42,16 @@ func TestKinds(t *testing.T) {
 // that makes it.
 func TestObjections(t *testing.T) {
 	seen := map[string]code{}
+	for _, d := range layers.Dialects() {
+		kernelOf(d)
+	}
 	for id := code(1); id < numCodes; id++ {
 		o := &objections[id]
 		if o.code == "" || seen[o.code] != 0 {
 			t.Errorf("objection %d has the code %q, as has %d", id, o.code, seen[o.code])
 		}
 		seen[o.code] = id
-		used := portRules[id] != nil
+		used := portRules()[id] != nil
 		for _, s := range kernels {
 			used = used || s != nil && s.rule(id) != nil
 		}

@@ -29,9 +29,9 @@ func Lint(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Proble
 	if at > 0 {
 		dir, sender = wrappedBy(c, msg, dir)
 	}
-	own := kernels[c.Dialect]
-	if own == nil || own == &rfcKernel || c.Dialect == layers.RFC2367 {
-		own = &rfcKernel
+	own := kernelOf(c.Dialect)
+	if own == nil {
+		own = kernelOf(layers.RFC2367)
 	}
 	var list []Problem
 	switch by {
@@ -41,7 +41,7 @@ func Lint(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Proble
 			list = appendRFC(list, c, inner, dir)
 		}
 	case layers.RFC2367:
-		list = rfcKernel.check(c, inner, dir)
+		list = kernelOf(layers.RFC2367).check(c, inner, dir)
 	case c.Dialect:
 		list = own.checkFrom(sender, c, inner, dir)
 	default:
@@ -61,7 +61,7 @@ func Lint(by layers.Dialect, c layers.Codec, msg []byte, dir Direction) []Proble
 // wrappedBy says which way the message in a wrapper goes, and who sent it if that is
 // known.
 func wrappedBy(c layers.Codec, msg []byte, dir Direction) (Direction, uint32) {
-	s := kernels[c.Dialect]
+	s := kernelOf(c.Dialect)
 	if s == nil || s.inner == nil || s == &rfcKernel {
 		return dir, 0
 	}
@@ -95,7 +95,7 @@ func objectsTo(list []Problem, offset int) bool {
 // appendRFC appends the errors and warnings by RFC 2367 that a kernel has not said.
 func appendRFC(list []Problem, c layers.Codec, msg []byte, dir Direction) []Problem {
 	said := len(list)
-	for _, p := range rfcKernel.check(c, msg, dir) {
+	for _, p := range kernelOf(layers.RFC2367).check(c, msg, dir) {
 		if p.Severity != Note && !slices.ContainsFunc(list[:said], func(k Problem) bool {
 			return k.Offset == p.Offset && k.Ext == p.Ext && slices.Contains(sameObjection[p.rule.id], k.rule.id)
 		}) {

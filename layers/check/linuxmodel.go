@@ -131,10 +131,10 @@ func (m *Model) codec() layers.Codec { return layers.Codec{Dialect: layers.Linux
 // Possible is empty where the outcome is certain, lack of memory aside. The Model
 // stays as it is: see Learn.
 func (m *Model) Predict(socket int, msg []byte) Verdict {
-	k := newChecker(&linuxKernel, m.codec(), msg, ToKernel)
+	k := newChecker(kernelOf(layers.Linux), m.codec(), msg, ToKernel)
 	k.traits = &m.traits
 	k.linux(ToKernel)
-	v := Verdict{Silent: linuxKernel.silent(k)}
+	v := Verdict{Silent: k.by.silent(k)}
 	refused := false
 	for i := range k.found {
 		p := &k.found[i]
@@ -161,7 +161,7 @@ func (m *Model) Predict(socket int, msg []byte) Verdict {
 }
 
 // outcomeOf is a rule's errno as something that may come instead.
-func outcomeOf(id code) []uint8 { return []uint8{linuxKernel.rule(id).Errno} }
+func outcomeOf(id code) []uint8 { return []uint8{kernelOf(layers.Linux).rule(id).Errno} }
 
 // predict reports what the state has against a message that is sound. possible is
 // what may come instead: 0 is a success.
@@ -220,7 +220,7 @@ func (m *Model) Learn(socket int, msg []byte, errno uint8, byWrite bool, answers
 	if byWrite && errno != 0 {
 		return
 	}
-	k := newChecker(&linuxKernel, m.codec(), msg, ToKernel)
+	k := newChecker(kernelOf(layers.Linux), m.codec(), msg, ToKernel)
 	defer k.free()
 	k.traits = &m.traits
 	if k.linux(ToKernel); errno == 0 && len(k.found) > 0 {

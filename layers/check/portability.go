@@ -11,18 +11,18 @@ import (
 
 // portRules are what Differences says. They are of no kernel: another system does not
 // refuse such a message for them, it takes it for something else.
-var portRules = map[code]*Rule{}
-
-func init() {
+var portRules = sync.OnceValue(func() map[code]*Rule {
+	rules := map[code]*Rule{}
 	for _, id := range [...]code{pNumber, pUnknown, pLayout, pOrder, pSockaddr, pUnit} {
 		o := &objections[id]
 		r := &Rule{id: id, Code: o.code, Text: o.text, Instead: o.instead, Severity: Error, Source: "the header of the other system"}
 		if id == pUnknown || id == pUnit {
 			r.Severity = Warning
 		}
-		portRules[id] = r
+		rules[id] = r
 	}
-}
+	return rules
+})
 
 // Differences returns what in a message of c's dialect means something else on another
 // system, or nothing: types, numbers of extensions and algorithms, address families,
@@ -63,7 +63,7 @@ type differ struct {
 }
 
 func (d *differ) report(id code, off, length int, format string, args ...any) {
-	r := portRules[id]
+	r := portRules()[id]
 	d.found = append(d.found, Problem{
 		Code: r.Code, Severity: r.Severity, Offset: off, Len: length, Ext: d.ext,
 		Text: fmt.Sprintf(format, args...), Instead: r.Instead, Source: d.there.Dialect.Source(), rule: r,

@@ -28,7 +28,7 @@ type Rule struct {
 func Rules() []Rule {
 	var list []Rule
 	for _, d := range layers.Dialects() {
-		if s := kernels[d]; s != nil {
+		if s := kernelOf(d); s != nil {
 			list = append(list, s.rules...)
 		}
 	}

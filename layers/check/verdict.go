@@ -42,7 +42,7 @@ func (p *Problem) FromState() bool { return p.rule != nil && p.rule.State }
 // On Linux an X_PROMISC with extensions is passed on to all sockets as it was
 // sent, with the sender's own sadb_msg_errno: that errno is no answer to it.
 func Predict(by layers.Dialect, c layers.Codec, msg []byte) Verdict {
-	s := kernels[by]
+	s := kernelOf(by)
 	if s == nil || s == &rfcKernel {
 		return Verdict{}
 	}

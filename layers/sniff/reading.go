@@ -363,7 +363,7 @@ func (r *reading) Field(f *layers.Field, v *layers.Value) {
 	case f.Sem == layers.SemEnum:
 		r.number(f, v)
 	case f.Sem == layers.SemFlags && r.ext != extSA2: // where only macOS has some
-		if unnamed := uint32(v.Uint) &^ knownFlags[r.codec.Dialect][f.Enum%maxEnums]; unnamed != 0 && r.base.Errno == 0 && r.base.Type != layers.GETSPI {
+		if unnamed := uint32(v.Uint) &^ r.codec.Dialect.NamedFlags(f.Enum); unnamed != 0 && r.base.Errno == 0 && r.base.Type != layers.GETSPI {
 			r.note(ruleFlags, v.Offset, uint32(v.Uint), 0)
 		}
 	case f.Sem == layers.SemReserved:
@@ -410,23 +410,6 @@ func (r *reading) number(f *layers.Field, v *layers.Value) {
 		r.note(ruleEnum, v.Offset, uint32(v.Uint), uint32(r.ext))
 	}
 }
-
-// maxEnums is more than the tables of numbers that a dialect has.
-const maxEnums = 64
-
-// knownFlags are the bits that have names.
-var knownFlags = func() (m [layers.DragonFly + 1][maxEnums]uint32) {
-	for _, d := range layers.Dialects() {
-		for e := range layers.Enum(maxEnums) {
-			for bit := range 32 {
-				if n := d.FlagNames(e, 1<<bit); !strings.HasPrefix(n[0], "0x") {
-					m[d][e] |= 1 << bit
-				}
-			}
-		}
-	}
-	return m
-}()
 
 // supported looks at a number of a supported algorithm.
 func (r *reading) supported(f *layers.Field, v *layers.Value) {

@@ -12,7 +12,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
@@ -49,6 +51,12 @@ var forms = []form{
 	{name: Kdump, about: "text of kdump(1) -T, on NetBSD and OpenBSD -x too: a ktrace of what programs sent and received", looks: looksLikeKdump, source: newKdump, silent: true, directed: true},
 	{name: Truss, about: "a log of truss(1) -f, of FreeBSD with -s 65536, of illumos with -d -rall -wall", looks: looksLikeTruss, source: newTruss, silent: true, directed: true},
 	{name: Strace, about: "a log of strace(1) -f -ttt -xx -s 65536: what programs sent and received", looks: looksLikeStrace, source: newStrace},
+}
+
+// pattern is a regular expression that is compiled when it is first used: to compile
+// all of them takes longer than to decode a small capture.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
 func lookup(name Form) (form, bool) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -69,12 +68,12 @@ func (s *kdumpSource) last() error {
 }
 
 // kdumpLine is what begins the line of an event: process, thread, command, time, event.
-var kdumpLine = regexp.MustCompile(`^ *([0-9]{1,9})(?:(?:/| +)([0-9]{1,9}) *)? (\S[^\t]{0,40}?) +(?:([0-9]{1,10})\.([0-9]{3,9}) +)?(CALL|RET|GIO|NAMI|PSIG|CSW|USER|STRU|SCTL|CAP|PFLT|PRET|ARGS|ENV|PLDG|STRT|EMUL|MIB|EXEC|ARG|SAUP|UNKNOWN\([0-9]+\)) +`)
+var kdumpLine = pattern(`^ *([0-9]{1,9})(?:(?:/| +)([0-9]{1,9}) *)? (\S[^\t]{0,40}?) +(?:([0-9]{1,10})\.([0-9]{3,9}) +)?(CALL|RET|GIO|NAMI|PSIG|CSW|USER|STRU|SCTL|CAP|PFLT|PRET|ARGS|ENV|PLDG|STRT|EMUL|MIB|EXEC|ARG|SAUP|UNKNOWN\([0-9]+\)) +`)
 
 const kdumpHead = 160
 
 func (s *kdumpSource) read(b []byte) error {
-	m := kdumpLine.FindSubmatch(b[:min(len(b), kdumpHead)])
+	m := kdumpLine().FindSubmatch(b[:min(len(b), kdumpHead)])
 	if m == nil || s.io != nil && s.dump.within() {
 		if s.io != nil {
 			return s.dump.line(b)
@@ -173,11 +172,11 @@ func (s *kdumpSource) call(id int, t *thread, text string, at time.Time) error {
 	return nil
 }
 
-var kdumpGIO = regexp.MustCompile(`^(?:fd (-?[0-9]{1,9}) )?(read|wrote) ([0-9]{1,9}) bytes?`)
+var kdumpGIO = pattern(`^(?:fd (-?[0-9]{1,9}) )?(read|wrote) ([0-9]{1,9}) bytes?`)
 
 // gio begins what a call moved. A call of several buffers or many octets has several.
 func (s *kdumpSource) gio(id int, t *thread, text string, at time.Time) error {
-	m := kdumpGIO.FindStringSubmatch(text)
+	m := kdumpGIO().FindStringSubmatch(text)
 	if m == nil {
 		return nil
 	}
@@ -344,10 +343,10 @@ type kdumpData struct {
 func (d *kdumpData) within() bool { return d.text && !d.done }
 
 var (
-	kdumpHex1 = regexp.MustCompile(`^ {7}0x([0-9a-f]{4,8}) ([0-9a-f ]+?) {2,}\|`)      // FreeBSD
-	kdumpHex2 = regexp.MustCompile(`^ {3}[0-9a-f]{4,8}:  ((?:[0-9a-f]{2} )+)`)         // OpenBSD -X
-	kdumpHex3 = regexp.MustCompile(`^\t([0-9a-f]{2}(?: [0-9a-f]{2})*)$`)               // OpenBSD -x
-	kdumpHex4 = regexp.MustCompile(`^\t([0-9a-f]{3,5}) {0,2} ((?:[0-9a-f]{2}| | $)+)`) // NetBSD -x
+	kdumpHex1 = pattern(`^ {7}0x([0-9a-f]{4,8}) ([0-9a-f ]+?) {2,}\|`)      // FreeBSD
+	kdumpHex2 = pattern(`^ {3}[0-9a-f]{4,8}:  ((?:[0-9a-f]{2} )+)`)         // OpenBSD -X
+	kdumpHex3 = pattern(`^\t([0-9a-f]{2}(?: [0-9a-f]{2})*)$`)               // OpenBSD -x
+	kdumpHex4 = pattern(`^\t([0-9a-f]{3,5}) {0,2} ((?:[0-9a-f]{2}| | $)+)`) // NetBSD -x
 )
 
 func (d *kdumpData) line(b []byte) error {
@@ -367,20 +366,20 @@ func (d *kdumpData) line(b []byte) error {
 	case len(d.got) >= d.want:
 		return nil
 	}
-	if m := kdumpHex1.FindSubmatch(b); m != nil {
+	if m := kdumpHex1().FindSubmatch(b); m != nil {
 		return add(m[2])
 	}
-	if m := kdumpHex2.FindSubmatch(b); m != nil {
+	if m := kdumpHex2().FindSubmatch(b); m != nil {
 		return add(m[1])
 	}
-	if m := kdumpHex3.FindSubmatch(b); m != nil {
+	if m := kdumpHex3().FindSubmatch(b); m != nil {
 		return add(m[1])
 	}
 	if bytes.Equal(bytes.TrimSpace(b), []byte("*****")) {
 		d.star = true
 		return nil
 	}
-	if m := kdumpHex4.FindSubmatch(b); m != nil {
+	if m := kdumpHex4().FindSubmatch(b); m != nil {
 		const bytesAt, width = 6, 50 // after a tab and a number of five columns
 		at, err := strconv.ParseUint(string(m[1]), 16, 31)
 		if err != nil || len(b) < bytesAt+width {
@@ -509,7 +508,7 @@ func unvis(text []byte) (b []byte) {
 func looksLikeKdump(head []byte) bool {
 	for n := 0; len(head) > 0 && n < 20; n++ {
 		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		if m := kdumpLine.FindSubmatch(line[:min(len(line), kdumpHead)]); m != nil {
+		if m := kdumpLine().FindSubmatch(line[:min(len(line), kdumpHead)]); m != nil {
 			tail := line[len(m[0]):]
 			switch string(m[6]) {
 			case "CALL":

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -71,12 +70,12 @@ func (s *straceSource) last() error {
 
 var (
 	// who makes the call, and the name of its thread (-Y)
-	straceThread = regexp.MustCompile(`^(?:\[pid +([0-9]{1,9})(?:<([^>]*)>)?\] |([0-9]{1,9})(?:<([^>]*)>)? +)`)
+	straceThread = pattern(`^(?:\[pid +([0-9]{1,9})(?:<([^>]*)>)?\] |([0-9]{1,9})(?:<([^>]*)>)? +)`)
 	// when: a time of day, or seconds
-	straceTime     = regexp.MustCompile(`^(?:([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?|([0-9]{1,10})\.([0-9]{1,9}))(?: \(\+ *[0-9.]+\))? +`)
-	straceCall     = regexp.MustCompile(`^([a-z_][a-z_0-9]*)\(`)
-	straceAttached = regexp.MustCompile(`^(?:strace: )?Process ([0-9]{1,9}) attached`)
-	straceMore     = regexp.MustCompile(`^<\.\.\. ([a-z_][a-z_0-9]*) resumed> ?`)
+	straceTime     = pattern(`^(?:([0-9]{2}):([0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?|([0-9]{1,10})\.([0-9]{1,9}))(?: \(\+ *[0-9.]+\))? +`)
+	straceCall     = pattern(`^([a-z_][a-z_0-9]*)\(`)
+	straceAttached = pattern(`^(?:strace: )?Process ([0-9]{1,9}) attached`)
+	straceMore     = pattern(`^<\.\.\. ([a-z_][a-z_0-9]*) resumed> ?`)
 )
 
 const straceHead = 512 // no line has more before its call
@@ -87,7 +86,7 @@ func (s *straceSource) read(b []byte) error {
 	b = bytes.TrimSpace(b)
 	head := b[:min(len(b), straceHead)]
 	id, name := 0, ""
-	if m := straceThread.FindSubmatchIndex(head); m != nil {
+	if m := straceThread().FindSubmatchIndex(head); m != nil {
 		part := func(i int) string {
 			if m[2*i] < 0 {
 				return ""
@@ -100,14 +99,14 @@ func (s *straceSource) read(b []byte) error {
 		head = b[:min(len(b), straceHead)]
 		id = s.number(id)
 	}
-	if m := straceAttached.FindSubmatch(head); m != nil {
+	if m := straceAttached().FindSubmatch(head); m != nil {
 		if n, _ := strconv.Atoi(string(m[1])); len(s.announced) < maxThreads {
 			s.announced[n] = true
 		}
 		return nil
 	}
 	var at time.Time
-	if m := straceTime.FindSubmatch(head); m != nil {
+	if m := straceTime().FindSubmatch(head); m != nil {
 		at = s.time(m)
 		b = b[len(m[0]):]
 		head = b[:min(len(b), straceHead)]
@@ -117,7 +116,7 @@ func (s *straceSource) read(b []byte) error {
 		s.forget(id)
 		return nil
 	}
-	if m := straceMore.FindSubmatch(head); m != nil {
+	if m := straceMore().FindSubmatch(head); m != nil {
 		u := s.begun[id]
 		if u == nil || u.name != string(m[1]) {
 			return nil
@@ -129,7 +128,7 @@ func (s *straceSource) read(b []byte) error {
 		}
 		return s.call(id, name, u.name, text, at, u.slot)
 	}
-	m := straceCall.FindSubmatch(head)
+	m := straceCall().FindSubmatch(head)
 	if m == nil || !straceKnown[string(m[1])] {
 		return nil
 	}
@@ -644,10 +643,10 @@ func (p *straceParser) list(end byte, depth int) (list []straceValue) {
 	}
 }
 
-var straceName = regexp.MustCompile(`^([a-z_][a-z_0-9]*)(?:\([0-9]+\))?=`)
+var straceName = pattern(`^([a-z_][a-z_0-9]*)(?:\([0-9]+\))?=`)
 
 func (p *straceParser) value(depth int) (v straceValue) {
-	if m := straceName.FindStringSubmatch(p.text[:min(len(p.text), 64)]); m != nil {
+	if m := straceName().FindStringSubmatch(p.text[:min(len(p.text), 64)]); m != nil {
 		v.name = m[1]
 		p.text = p.text[len(m[0]):]
 	}
@@ -770,11 +769,11 @@ func looksLikeStrace(head []byte) bool {
 		line, rest, whole := bytes.Cut(head, []byte("\n"))
 		head = rest
 		line = bytes.TrimSpace(line)
-		if m := straceThread.Find(line); m != nil {
+		if m := straceThread().Find(line); m != nil {
 			line = bytes.TrimLeft(line[len(m):], " ")
 		}
-		line = line[len(straceTime.Find(line)):]
-		m := straceCall.Find(line)
+		line = line[len(straceTime().Find(line)):]
+		m := straceCall().Find(line)
 		if m == nil {
 			continue
 		}
@@ -782,7 +781,7 @@ func looksLikeStrace(head []byte) bool {
 		switch {
 		case !closed && (!whole || bytes.HasSuffix(line, []byte("<unfinished ...>"))):
 			return len(args) > 0
-		case closed && straceEnd.MatchString(tail):
+		case closed && straceEnd().MatchString(tail):
 			return true
 		}
 	}
@@ -791,4 +790,4 @@ func looksLikeStrace(head []byte) bool {
 
 // straceEnd is what stands behind a call. (truss of FreeBSD adds the result in hex,
 // truss of illumos a tab and no name in parentheses.)
-var straceEnd = regexp.MustCompile(`^ *= (?:-1 E[A-Z0-9]+ \(|\?$|-?[0-9]+(?:<[^>]*>)?(?: \([a-z]+ [^)]*\))?(?: <[0-9.]+>)?$|0x[0-9a-f]+(?: \([a-z]+ [^)]*\))?$)`)
+var straceEnd = pattern(`^ *= (?:-1 E[A-Z0-9]+ \(|\?$|-?[0-9]+(?:<[^>]*>)?(?: \([a-z]+ [^)]*\))?(?: <[0-9.]+>)?$|0x[0-9a-f]+(?: \([a-z]+ [^)]*\))?$)`)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -44,25 +43,25 @@ func newTruss(r io.Reader, o Options) record.Source {
 
 var (
 	// process and thread: FreeBSD " 413 100123: ", illumos "413/1:\t\t"
-	trussThread = regexp.MustCompile(`^ *([0-9]{1,9})(?:[ /]+([0-9]{1,9}))?:[ \t]+`)
-	trussTime   = regexp.MustCompile(`^ *([0-9]{1,10})\.([0-9]{4,9})[ \t]+`)
-	trussCall   = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z_0-9]*)\(`)
-	trussBase   = regexp.MustCompile(`^Base time stamp:  ([0-9]{1,10})\.([0-9]{4}) `)
+	trussThread = pattern(`^ *([0-9]{1,9})(?:[ /]+([0-9]{1,9}))?:[ \t]+`)
+	trussTime   = pattern(`^ *([0-9]{1,10})\.([0-9]{4,9})[ \t]+`)
+	trussCall   = pattern(`^([a-zA-Z_][a-zA-Z_0-9]*)\(`)
+	trussBase   = pattern(`^Base time stamp:  ([0-9]{1,10})\.([0-9]{4}) `)
 	// the result, at the end of a line
-	trussResult = regexp.MustCompile(`\)[ \t]*(?: *= (-?(?:0x)?[0-9A-Fa-f]{1,18})(?: \(0x[0-9a-f]+\)| \[.*\])?|[ \t]*E(?:RR|rr)#([0-9]{1,3}) .*)[ \t]*\r?$`)
+	trussResult = pattern(`\)[ \t]*(?: *= (-?(?:0x)?[0-9A-Fa-f]{1,18})(?: \(0x[0-9a-f]+\)| \[.*\])?|[ \t]*E(?:RR|rr)#([0-9]{1,3}) .*)[ \t]*\r?$`)
 )
 
 const trussHead = 256
 
 func (s *trussSource) read(b []byte) error {
 	whole := b
-	if m := trussBase.FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
+	if m := trussBase().FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
 		sec, _ := strconv.ParseInt(string(m[1]), 10, 64) // at most ten digits
 		s.base = time.Unix(sec, int64(fraction(m[2])))
 		return nil
 	}
 	id := 0
-	if m := trussThread.FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
+	if m := trussThread().FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
 		id, _ = strconv.Atoi(string(m[1])) // at most nine digits
 		b = b[len(m[0]):]
 	}
@@ -73,7 +72,7 @@ func (s *trussSource) read(b []byte) error {
 		return err
 	}
 	var at time.Time
-	if m := trussTime.FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
+	if m := trussTime().FindSubmatch(b[:min(len(b), trussHead)]); m != nil {
 		sec, _ := strconv.ParseInt(string(m[1]), 10, 64) // at most ten digits
 		base := s.base
 		if base.IsZero() {
@@ -82,7 +81,7 @@ func (s *trussSource) read(b []byte) error {
 		at = base.Add(time.Duration(sec)*time.Second + fraction(m[2]))
 		b = b[len(m[0]):]
 	}
-	m := trussCall.FindSubmatch(b[:min(len(b), trussHead)])
+	m := trussCall().FindSubmatch(b[:min(len(b), trussHead)])
 	if m == nil {
 		return nil
 	}
@@ -91,7 +90,7 @@ func (s *trussSource) read(b []byte) error {
 	if err != nil {
 		return err
 	}
-	e := trussResult.FindSubmatchIndex(text)
+	e := trussResult().FindSubmatchIndex(text)
 	if name == "execve" && (e == nil || e[4] < 0) { // it returns in another program
 		list, _, _ := straceArgs(string(text))
 		if len(list) > 0 && list[0].quoted {
@@ -131,11 +130,11 @@ func (s *trussSource) read(b []byte) error {
 }
 
 // trussData is a descriptor, octets or where they lie, their number, and the rest.
-var trussData = regexp.MustCompile(`(?s)^(0x[0-9A-Fa-f]{1,8}|[0-9]{1,9}), ?(?:"(.*)"(\.{2,3})?|(0x[0-9A-Fa-f]+)), ?(0x[0-9A-Fa-f]{1,8}|[0-9]{1,9})((?:, ?[^"]*)?)$`)
+var trussData = pattern(`(?s)^(0x[0-9A-Fa-f]{1,8}|[0-9]{1,9}), ?(?:"(.*)"(\.{2,3})?|(0x[0-9A-Fa-f]+)), ?(0x[0-9A-Fa-f]{1,8}|[0-9]{1,9})((?:, ?[^"]*)?)$`)
 
 // moved reads a call that moved octets.
 func (s *trussSource) moved(t *thread, name string, args []byte, ret, errno int, at time.Time) error {
-	m := trussData.FindSubmatch(args)
+	m := trussData().FindSubmatch(args)
 	if m == nil {
 		return nil
 	}
@@ -180,7 +179,7 @@ func (s *trussSource) moved(t *thread, name string, args []byte, ret, errno int,
 // octets reads a line of -r or -w. ok is false if it is none.
 func (s *trussSource) octets(id int, line []byte) (ok bool) {
 	d := s.dump
-	if m := trussThread.Find(line); m != nil {
+	if m := trussThread().Find(line); m != nil {
 		// What stands before the octets is the thread, a tab or two, and two spaces.
 		line = line[len(m):]
 		if id != d.t.pid {
@@ -254,13 +253,13 @@ func (s *trussSource) dumped() error {
 
 // trussLine is a call as truss writes it: FreeBSD gives results in hex too and errors a
 // number, illumos has tabs before results.
-var trussLine = regexp.MustCompile(`^(?: *[0-9]+(?:[ /]+[0-9]+)?:[ \t]+)?(?: *[0-9]+\.[0-9]{4,9}[ \t]+)?[a-zA-Z_][a-zA-Z_0-9]*\(.*\)(?:[ \t]*= -?[0-9]+ \(0x[0-9a-f]+\)|[ \t]* E(?:RR|rr)#[0-9]+ .*|[ \t]*\tE(?:RR|rr)#[0-9]+ .*|\t+= -?(?:0x)?[0-9A-F]+(?: \[.*\])?|  argc = [0-9]+)[ \t]*\r?$`)
+var trussLine = pattern(`^(?: *[0-9]+(?:[ /]+[0-9]+)?:[ \t]+)?(?: *[0-9]+\.[0-9]{4,9}[ \t]+)?[a-zA-Z_][a-zA-Z_0-9]*\(.*\)(?:[ \t]*= -?[0-9]+ \(0x[0-9a-f]+\)|[ \t]* E(?:RR|rr)#[0-9]+ .*|[ \t]*\tE(?:RR|rr)#[0-9]+ .*|\t+= -?(?:0x)?[0-9A-F]+(?: \[.*\])?|  argc = [0-9]+)[ \t]*\r?$`)
 
 // looksLikeTruss reports whether one of the first lines is a call with its result.
 func looksLikeTruss(head []byte) bool {
 	for n := 0; len(head) > 0 && n < 20; n++ {
 		line, rest, _ := bytes.Cut(head, []byte("\n"))
-		if trussBase.Match(line) || trussLine.Match(line) {
+		if trussBase().Match(line) || trussLine().Match(line) {
 			return true
 		}
 		head = rest

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -226,31 +227,35 @@ func (r *runner) dies(ctx context.Context, requests [][]byte, each func(i int, j
 
 // What kernels say when they die, the more telling first. What stands in parentheses
 // makes the name.
-var deathMarks = []*regexp.Regexp{
-	regexp.MustCompile(`(kernel BUG at \S+)`),
-	regexp.MustCompile(`(BUG: .*)`),
-	regexp.MustCompile(`(WARNING): .*( at \S+ \S+)`),
-	regexp.MustCompile(`(Oops.*)`),
-	regexp.MustCompile(`(general protection fault.*)`),
-	regexp.MustCompile(`(Kernel panic - .*)`),
-}
+var deathMarks = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`(kernel BUG at \S+)`),
+		regexp.MustCompile(`(BUG: .*)`),
+		regexp.MustCompile(`(WARNING): .*( at \S+ \S+)`),
+		regexp.MustCompile(`(Oops.*)`),
+		regexp.MustCompile(`(general protection fault.*)`),
+		regexp.MustCompile(`(Kernel panic - .*)`),
+	}
+})
 
 var (
 	// varying is what differs from one end of the same kind to the next.
-	varying = regexp.MustCompile(`\+?\b0x[0-9a-f]+(/0x[0-9a-f]+)?| ?\[#\d+\]|:\d+`)
+	varying = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\+?\b0x[0-9a-f]+(/0x[0-9a-f]+)?| ?\[#\d+\]|:\d+`)
+	})
 	// handler is a function of af_key in a stack trace that takes messages.
-	handler = regexp.MustCompile(`\] (pfkey_[a-z_]+)\+0x`)
+	handler = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\] (pfkey_[a-z_]+)\+0x`) })
 )
 
 // crashOf names the end of a kernel by its last words.
 func crashOf(console string, cause error) finding {
-	for _, mark := range deathMarks {
+	for _, mark := range deathMarks() {
 		m := mark.FindStringSubmatch(console)
 		if m == nil {
 			continue
 		}
-		name := strings.TrimSpace(varying.ReplaceAllString(strings.Join(m[1:], ""), ""))
-		if h := handler.FindStringSubmatch(console); h != nil {
+		name := strings.TrimSpace(varying().ReplaceAllString(strings.Join(m[1:], ""), ""))
+		if h := handler().FindStringSubmatch(console); h != nil {
 			name += " in " + h[1]
 		}
 		return finding{Crash, name}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Options say what a Parser may do besides reading its text.
@@ -775,7 +776,9 @@ func (s *Statement) upperDetail(t token) error {
 
 var policyTypes = []string{"discard", "none", "ipsec", "entrust", "bypass"}
 
-var priority = regexp.MustCompile(`^(prio|priority)(low|def|high)?([+-]?[0-9]{1,10})?$`)
+var priority = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(prio|priority)(low|def|high)?([+-]?[0-9]{1,10})?$`)
+})
 
 // Priorities as signed numbers (setkey(8) of ipsec-tools); higher comes first. The
 // kernel counts the other way, from the middle of 32 bits.
@@ -819,7 +822,7 @@ func (p *Parser) policy(s *Statement) error {
 		}
 	}
 	if prio.text != "" {
-		m := priority.FindStringSubmatch(prio.text)
+		m := priority().FindStringSubmatch(prio.text)
 		if m == nil || m[2] == "" && m[3] == "" {
 			return wrong(prio, "%q is neither a priority, like prio -5 or prio high + 5, nor one of %s", prio.text, strings.Join(policyTypes, ", "))
 		}
