@@ -2,7 +2,9 @@
 # needs (as root, with apt; otherwise it names the packages).
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
-SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') go.mod go.sum
+# Leaves a Markdown renderer out that the command line library would start with.
+TAGS    := urfave_cli_no_docs
+SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') cmd/pfkeycap/pfkeycap.1 go.mod go.sum
 
 .PHONY: all build demo test race bench lint cross fuzz clean
 all: build
@@ -11,7 +13,7 @@ build: pfkeycap
 
 # Static, because the sandbox runs the binary as the first process of a kernel.
 pfkeycap: $(SOURCES)
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/pfkeycap
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags "-X main.version=$(VERSION)" -o $@ ./cmd/pfkeycap
 
 demo:
 	@sh .ci/need go user-mode-linux

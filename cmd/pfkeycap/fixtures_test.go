@@ -15,7 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
 	"time"
+
+	"github.com/cpuguy83/go-md2man/v2/md2man"
 
 	"github.com/google/gopacket"
 
@@ -373,7 +376,12 @@ func (v *maskVisitor) EndExtension()                        {}
 func (v *maskVisitor) End()                                 {}
 func (v *maskVisitor) Malformed([]byte, int, layers.Reason) {}
 
-// TestManualPage: the page in the repository is what the commands say.
+// TestManualPage: the page in the repository is what the commands say, and what "man"
+// prints.
 func TestManualPage(t *testing.T) {
-	golden(t, "pfkeycap.1", command(t, "man"))
+	page := md2man.Render([]byte(manual(newApp(strings.NewReader(""), io.Discard, io.Discard))))
+	golden(t, "pfkeycap.1", string(page))
+	if !*update && command(t, "man") != string(page) {
+		t.Error("man prints another page")
+	}
 }

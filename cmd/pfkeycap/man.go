@@ -1,29 +1,37 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
+	"io"
 	"strings"
 
-	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/record/convert"
 )
 
-// manCommand writes the manual page from the commands themselves, so that it
-// cannot say anything else than --help.
+// manPage is made by TestManualPage from the commands themselves, so that it cannot
+// say anything else than --help. It is made there, because a program that can make it
+// takes longer to start.
+//
+//go:embed pfkeycap.1
+var manPage string
+
+// manCommand writes the manual page.
 func manCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "man",
 		Usage:  "print the manual page (roff)",
 		Hidden: true,
 		Action: func(c *cli.Context) error {
-			_, err := c.App.Writer.Write(md2man.Render([]byte(manual(c.App))))
+			_, err := io.WriteString(c.App.Writer, manPage)
 			return err
 		},
 	}
 }
 
+// manual is the manual page as Markdown.
 func manual(app *cli.App) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }

@@ -115,6 +115,9 @@ const SniffLen = 4096
 // Sniff returns the form of a text that begins with head, or None.
 func Sniff(head []byte) Form {
 	head = trimMark(head)
+	if bytes.IndexByte(head, 0) >= 0 { // no text, and most often a capture
+		return None
+	}
 	for _, f := range forms {
 		if f.looks(head) {
 			return f.name
