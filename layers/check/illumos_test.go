@@ -20,6 +20,15 @@ func randomKey(t gopacket.LayerType, bits int) extFunc {
 	}
 }
 
+// withIV is an encryption key whose last bits are an initialization vector.
+func withIV(bits int, iv uint16) extFunc {
+	return func(c layers.Codec) layers.Extension {
+		x := randomKey(layers.LayerTypeKeyEncrypt, bits)(c).(*layers.Key)
+		x.Reserved = iv
+		return x
+	}
+}
+
 // iADD is an ADD of an ESP SA that illumos does not object to: SA at byte 16,
 // ADDRESS_SRC at 32, ADDRESS_DST at 56, KEY_AUTH at 80, KEY_ENCRYPT at 152.
 func iADD(exts ...extFunc) *message {
@@ -172,6 +181,7 @@ var illumosCases = []ruleCase{
 	{"algorithm-unknown", to, iESP(layers.SA{State: 1, Auth: 7, Encrypt: 13}, iAuth, iEncrypt), goodIADD},
 	{"key-size", to, iESP(layers.SA{State: 1, Auth: 3, Encrypt: 12}, iAuth, iEncrypt), goodIADD},
 	{"key-size", to, iESP(layers.SA{State: 1, Encrypt: 20}, iEncrypt), iESP(layers.SA{State: 1, Encrypt: 20}, randomKey(layers.LayerTypeKeyEncrypt, 160))},
+	{"key-size", to, iESP(layers.SA{State: 1, Encrypt: 12}, withIV(192, 48)), iESP(layers.SA{State: 1, Encrypt: 12}, withIV(192, 64))},
 	{"key-size", to, with(newMessage(layers.ADD, 4).add(sa(0x1000, 1, 0), src4(), dst4(), randomKey(layers.LayerTypeStrAuth, 63))), goodITCP},
 	{"inner-protocol", to, with(newMessage(layers.ADD, 3).add(sa(0x1000, 7, 12), addr(layers.LayerTypeAddressSrc, "192.0.2.1", 0, 32, 41), dst4(), iAuth, iEncrypt,
 		inner(layers.LayerTypeAddressProxy, "10.1.0.0", 0, 16), inner(layers.LayerTypeAddressInnerDst, "10.2.0.0", 0, 16))), goodInner},
