@@ -49,6 +49,7 @@ func unpack(b []byte, c layers.Codec) []*record.Record {
 // Any records make a plan, or an error. Replayed against what the same records say,
 // nothing is different, and every exchange has one verdict.
 func FuzzPlan(f *testing.F) {
+	number := func(d layers.Dialect) uint8 { return uint8(d) - 1 }
 	for _, path := range []string{
 		"../fixtures/linux/uml-x86_64-iked/iked-left-promisc/promisc.pcapng",
 		"../fixtures/linux/uml-x86_64/flush/P-promisc.pcapng",
@@ -58,9 +59,12 @@ func FuzzPlan(f *testing.F) {
 		"../fixtures/linux/uml-x86_64/register/A.pcapng",
 	} {
 		list, _ := load(f, path, true)
-		f.Add(pack(list[:min(len(list), 40)]), uint8(layers.Linux), uint8(record.Yes))
+		f.Add(pack(list[:min(len(list), 40)]), number(layers.Linux), uint8(record.Yes))
 	}
-	f.Add(pack([]*record.Record{{Dir: record.ToKernel, Data: getspi(1, 2, 3)}, {Dir: record.FromKernel, Data: state(layers.GETSPI, 1, spi1, 1)}}), uint8(layers.OpenBSD), uint8(record.No))
+	f.Add(pack([]*record.Record{{Dir: record.ToKernel, Data: getspi(1, 2, 3)}, {Dir: record.FromKernel, Data: state(layers.GETSPI, 1, spi1, 1)}}), number(layers.OpenBSD), uint8(record.No))
+	unknownType := header(0, 1, 22)
+	unknownType[3] = layers.SATypeAH // illumos does not keep it
+	f.Add(pack([]*record.Record{{Dir: record.ToKernel, Data: request(layers.GET, 1, spi1)}, {Dir: record.FromKernel, Data: unknownType}}), number(layers.Illumos), uint8(record.NotKnown))
 	f.Fuzz(func(t *testing.T, b []byte, dialect, promisc uint8) {
 		c := layers.Codec{Dialect: layers.Dialect(dialect%8) + 1, Order: layers.LittleEndian}
 		list := unpack(b, c)

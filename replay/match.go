@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/trace"
 )
 
 // runner compares what a target answers with what was recorded. Its state is what
@@ -47,19 +48,6 @@ func (r *runner) decode(b []byte) *layers.Message {
 	return &r.msg
 }
 
-// belongs reports whether a message that came on the socket of a request answers
-// it. Kernels copy type and process into their answers; Linux answers SPDSETIDX as
-// SPDADD, and tells of a MIGRATE with process and sequence number 0.
-func belongs(s *Step, sent, m *layers.Message) bool {
-	if m.Contents == nil {
-		return false
-	}
-	if m.Type == layers.MIGRATE && s.typ == layers.MIGRATE && m.PID == 0 && m.Seq == 0 {
-		return true
-	}
-	return m.PID == sent.PID && (m.Type == s.typ || s.typ == layers.SPDSETIDX && m.Type == layers.SPDADD)
-}
-
 // part is what a message of an answer is.
 type part uint8
 
@@ -80,7 +68,7 @@ func (r *runner) split(s *Step, sent []byte, a Answer) [][]byte {
 		p := partOther
 		switch {
 		case m.Socket-r.first == s.Socket:
-			if belongs(s, &r.request, r.decode(m.Data)) {
+			if trace.Answers(&r.request, r.decode(m.Data)) {
 				p = partOwn
 				r.own = append(r.own, m.Data)
 			}

@@ -139,7 +139,7 @@ func header(rec *record.Record) (m layers.Message) {
 // header.
 func headerFact(rec *record.Record) fact {
 	m := header(rec)
-	return fact{typ: m.Type, errno: m.Errno, seq: m.Seq, size: layers.BaseLen + len(m.Payload), rules: rulesOf(rec.Codec.Dialect)}
+	return messageFact(&m)
 }
 
 // ends reports whether an answer is the last one of a dump, or the exchange is no

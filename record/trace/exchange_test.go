@@ -162,3 +162,43 @@ func TestSourceError(t *testing.T) {
 		t.Errorf("%d exchanges, then %v", n, last)
 	}
 }
+
+func TestAnswers(t *testing.T) {
+	const pid, setidx = 412, layers.SPDSETIDX
+	ask := func(typ uint8) []byte { return bare(typ, 0, 3, 7, pid) }
+	for _, tc := range []struct {
+		name       string
+		dialect    layers.Dialect
+		request, m []byte
+		want       bool
+	}{
+		{"the type", layers.Linux, ask(layers.GET), bare(layers.GET, 3, 3, 7, pid), true},
+		{"another type", layers.Linux, ask(layers.GET), bare(layers.ADD, 0, 3, 7, pid), false},
+		{"another process", layers.Linux, ask(layers.GET), bare(layers.GET, 0, 3, 7, pid+1), false},
+		{"dumps count", layers.Linux, ask(layers.DUMP), bare(layers.DUMP, 0, 3, 1, pid), true},
+		{"no header", layers.Linux, ask(layers.GET), nil, false},
+		{"Linux renames SPDSETIDX", layers.Linux, ask(setidx), policy(layers.SPDADD, 7, pid, 2), true},
+		{"but not if it refuses it", layers.Linux, ask(setidx), bare(layers.SPDADD, 22, 0, 7, pid), false},
+		{"nobody else does", layers.FreeBSD, ask(setidx), policy(layers.SPDADD, 7, pid, 2), false},
+		{"what Linux tells of a MIGRATE", layers.Linux, ask(layers.MIGRATE), bare(layers.MIGRATE, 0, 0, 0, 0), true},
+		{"when there was none", layers.Linux, ask(layers.GET), bare(layers.MIGRATE, 0, 0, 0, 0), false},
+		{"its refusal", layers.Linux, ask(layers.MIGRATE), bare(layers.MIGRATE, 22, 0, 7, pid), true},
+		{"illumos and a type that it does not know", layers.Illumos, ask(99), bare(0, 22, 3, 7, pid), true},
+		{"not without an error", layers.Illumos, ask(99), bare(0, 0, 3, 7, pid), false},
+		{"not from others", layers.NetBSD, ask(99), bare(0, 22, 3, 7, pid), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var request, m layers.Message
+			for _, x := range []struct {
+				m *layers.Message
+				b []byte
+			}{{&request, tc.request}, {&m, tc.m}} {
+				x.m.Codec = layers.Codec{Dialect: tc.dialect, Order: layers.LittleEndian}
+				_ = x.m.DecodeFromBytes(x.b, nil)
+			}
+			if got := trace.Answers(&request, &m); got != tc.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

@@ -112,10 +112,13 @@ func (f *fact) unheard() bool {
 	return f.typ == layers.ACQUIRE && f.size == layers.BaseLen && (f.rules == linuxRules || f.rules == kameRules)
 }
 
-// renamed reports whether f answers a request of another type: Linux says SPDADD
-// for SPDSETIDX (pfkey_spdadd serves both), and illumos makes a type that it does
-// not know 0.
-func (f *fact) renamed(asked uint8) bool {
+// answers reports whether f has the type with which the kernel answers a request of
+// type asked: the same, but Linux says SPDADD for SPDSETIDX (pfkey_spdadd serves
+// both), and illumos makes a type that it does not know 0.
+func (f *fact) answers(asked uint8) bool {
+	if f.typ == asked {
+		return true
+	}
 	switch f.rules {
 	case linuxRules:
 		return asked == layers.SPDSETIDX && f.typ == layers.SPDADD && !f.failed()
@@ -123,6 +126,33 @@ func (f *fact) renamed(asked uint8) bool {
 		return f.typ == 0 && f.errno != 0
 	}
 	return false
+}
+
+// migrated reports whether f is what Linux tells everyone of a MIGRATE, its sender
+// too: nothing of the request's header is in it.
+func (f *fact) migrated() bool {
+	return f.rules == linuxRules && f.typ == layers.MIGRATE && f.pid == 0 && f.seq == 0 && f.errno == 0
+}
+
+// Answers reports whether m can be an answer to request, if it came from the kernel
+// on the socket that the request was written to. Kernels copy the process of a
+// request into their answers, most copy the type and all but dumps the sequence
+// number, which is not looked at. Both messages are of one dialect and were decoded;
+// of several requests that m can answer, the Tracer says which.
+func Answers(request, m *layers.Message) bool {
+	if m.Contents == nil {
+		return false
+	}
+	f := messageFact(m)
+	if f.migrated() {
+		return request.Type == layers.MIGRATE
+	}
+	return m.PID == request.PID && f.answers(request.Type)
+}
+
+// messageFact is what a message has in its header.
+func messageFact(m *layers.Message) fact {
+	return fact{typ: m.Type, errno: m.Errno, pid: m.PID, seq: m.Seq, size: layers.BaseLen + len(m.Payload), rules: rulesOf(m.Codec.Dialect)}
 }
 
 // unicast reports whether a message from the kernel is of a kind that Linux gives

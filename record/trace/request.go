@@ -117,7 +117,7 @@ func (rs *requests) echoed(f *fact, at uint64) *request {
 // be at work; it is one of several then. last is the newest request of all that
 // was not an own one.
 func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
-	if f.rules == linuxRules && f.typ == layers.MIGRATE && f.pid == 0 && f.seq == 0 && f.errno == 0 {
+	if f.migrated() {
 		return rs.migration(at, last), false
 	}
 	if f.dumps() && !f.failed() {
@@ -132,7 +132,7 @@ func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
 		if r.pid != f.pid || r.seq != f.seq || r.silent {
 			continue
 		}
-		if r.typ != f.typ && !f.renamed(r.typ) {
+		if !f.answers(r.typ) {
 			continue
 		}
 		if q == nil {
