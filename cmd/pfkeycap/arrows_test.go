@@ -24,6 +24,7 @@ var allowed = map[string]string{
 	"record/convert/setkey":             "layers record/convert/internal/statement",
 	"record/convert/ipseckey":           "layers record/convert/internal/statement",
 	"record/convert/internal/statement": "layers",
+	"record/convert/xfrmname":           "layers",
 	"record/convert/internal/statement/statementtest": "layers record/convert/internal/statement",
 	"record/scrub":                 "record layers",
 	"layers/sniff":                 "layers",
