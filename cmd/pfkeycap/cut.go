@@ -12,7 +12,15 @@ import (
 // newCut makes the capture that decode -w writes: records of another one, with
 // their numbers, stand-ins and, where they are at hand, their keys beside it.
 func newCut(c *cli.Context, in *input) (*record.Writer, error) {
-	name := c.String("write")
+	name, o := c.String("write"), cutOptions(c, in)
+	if name == "-" && o.Meta.Keys == record.KeysBeside {
+		o.Meta.Keys = record.KeysNone
+	}
+	return createCapture(c, name, o)
+}
+
+// cutOptions are those of a capture with records of an input.
+func cutOptions(c *cli.Context, in *input) record.WriterOptions {
 	o := record.WriterOptions{
 		Application: "pfkeycap " + versionString(),
 		Meta:        in.meta,
@@ -31,10 +39,7 @@ func newCut(c *cli.Context, in *input) (*record.Writer, error) {
 		o.Meta.Keys = record.KeysBeside
 		o.Salt = in.salt
 	}
-	if name == "-" && o.Meta.Keys == record.KeysBeside {
-		o.Meta.Keys = record.KeysNone
-	}
-	return createCapture(c, name, o)
+	return o
 }
 
 // createCapture creates a capture file, or writes one to standard output for "-".

@@ -35,7 +35,8 @@ with -T json, as the problem other-dialect; what they do not tell apart is said,
 --lint names below each message what is wrong with it: what the kernel of its system
 objects to, and in requests what RFC 2367 does. --lint=OS asks for another system:
 what its kernel would refuse (with its errno), and what would mean something else
-there: numbers, structures, address families, byte order. With -T json problems have
+there: numbers, structures, address families, byte order. --lint=xfrm asks what is lost
+on the way off PF_KEY, as convert -F ip-xfrm says it. With -T json problems have
 all of it; -T fields and csv get a last column, problems, of CODE@OFFSET. -v says what
 would work instead. The exit status is 1 if anything is found.
 
@@ -50,7 +51,7 @@ place is named, and the exit status is 4.`,
 		Flags: append(append([]cli.Flag{
 			&cli.StringFlag{Name: "read", Aliases: []string{"r"}, Usage: "read `FILE` (as an operand)"},
 			&cli.Uint64Flag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` messages", DefaultText: "all"},
-			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what the kernel and RFC 2367 object to (=`OS`: what another system would refuse or read differently); exit 1 if there is anything"}},
+			&optional{StringFlag: &cli.StringFlag{Name: "lint", Usage: "name what the kernel and RFC 2367 object to (=`OS`: what another system would refuse or read differently; =xfrm: what ip-xfrm(8) cannot say); exit 1 if there is anything"}},
 			&cli.StringFlag{Name: "display-filter", Aliases: []string{"Y"}, Usage: "only what `EXPR` is true for, such as 'type == \"ACQUIRE\" && cidr(dst, \"10.0.0.0/8\")'"},
 			&cli.StringFlag{Name: "follow", Usage: "only what belongs to `WHAT`: spi=N, pid=N or seq=N"},
 			&cli.BoolFlag{Name: "stats", Usage: "count by type, errno and process, with rates and latencies, instead of printing messages"},

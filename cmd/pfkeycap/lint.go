@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
+	"github.com/pfkeycap/pfkeycap/record/convert/ipbatch"
 )
 
 // linter prints a record and what is wrong with it.
@@ -19,7 +21,8 @@ type linter struct {
 	p        *printer
 	on       bool
 	verbose  bool
-	by       layers.Dialect // as check.Lint takes it
+	by       layers.Dialect     // as check.Lint takes it
+	xfrm     *ipbatch.Converter // of --lint=xfrm, or nil
 	problems int
 	faulty   int // messages that have one
 	messages int
@@ -27,10 +30,14 @@ type linter struct {
 
 func newLinter(c *cli.Context, p *printer) (*linter, error) {
 	l := &linter{p: p, on: c.IsSet("lint"), verbose: p.opt.Verbose > 0}
-	if s := c.String("lint"); s != "" {
+	switch s := c.String("lint"); s {
+	case "":
+	case lintXfrm:
+		l.by, l.xfrm = layers.Linux, &ipbatch.Converter{WithoutAnswers: true}
+	default:
 		d, err := layers.ParseDialect(s)
 		if err != nil {
-			return nil, usagef("--lint=%s: %w", s, err)
+			return nil, usagef("--lint=%s: %w, or %s", s, err, lintXfrm)
 		}
 		l.by = d
 	}
@@ -41,7 +48,12 @@ func (l *linter) record(r *record.Record) error {
 	if !l.on {
 		return l.p.print(r)
 	}
-	list := check.Lint(l.by, r.Codec, r.Data, check.Direction(r.Dir))
+	var list []check.Problem
+	if l.xfrm != nil {
+		list = l.judgeXfrm(r)
+	} else {
+		list = check.Lint(l.by, r.Codec, r.Data, check.Direction(r.Dir))
+	}
 	slices.SortStableFunc(list, func(a, b check.Problem) int { return cmp.Compare(a.Offset, b.Offset) })
 	l.messages++
 	if l.problems += len(list); len(list) > 0 {
@@ -64,6 +76,35 @@ func (l *linter) record(r *record.Record) error {
 		}
 	}
 	return nil
+}
+
+// lintXfrm is the --lint= that asks what a message would be over netlink.
+const lintXfrm = "xfrm"
+
+// judgeXfrm says what of a message ip-xfrm(8) cannot say, as convert does. Answers to a
+// request in the capture are not judged, unless they list what is there.
+func (l *linter) judgeXfrm(r *record.Record) (list []check.Problem) {
+	if r.ReplyTo != 0 && !describes(r) || r.TwinOf != 0 || r.WriteErrno != 0 || decodedRecord(r).Errno != 0 {
+		return nil
+	}
+	_, lost, notes, err := l.xfrm.FromMessage(r.Codec, r.Codec.Unwrap(r.Data), nil)
+	add := func(code string, s check.Severity, text string) {
+		list = append(list, check.Problem{
+			Code: code, Severity: s, Text: text,
+			Instead: "pfkeycap convert -F ip-xfrm writes what there is a command for",
+			Source:  "ip-xfrm(8) of iproute2 6, Linux 6.1 net/key/af_key.c",
+		})
+	}
+	if err != nil && !errors.Is(err, ipbatch.ErrAsksOnly) {
+		add("xfrm-none", check.Error, err.Error())
+	}
+	for _, text := range lost {
+		add("xfrm-lost", check.Warning, "lost over netlink: "+text)
+	}
+	for _, text := range notes {
+		add("xfrm-note", check.Note, text)
+	}
+	return list
 }
 
 // jsonProblem is a problem as -T json writes it. Its errno is one of the system by.
@@ -107,7 +148,9 @@ func (l *linter) done(w io.Writer) error {
 		return nil
 	}
 	by := "the kernel and RFC 2367"
-	if l.by != layers.NoDialect {
+	if l.xfrm != nil {
+		by = "ip-xfrm(8)"
+	} else if l.by != layers.NoDialect {
 		by = l.by.String()
 	}
 	fmt.Fprintf(w, "pfkeycap: decode: lint by %s: %d problems in %d of %d messages\n", by, l.problems, l.faulty, l.messages)
