@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/gopacket"
@@ -223,6 +224,13 @@ const (
 	EnumPolicyFlags = shape.PolicyFlags
 	EnumSA2Flags    = shape.SA2Flags  // macOS
 	EnumSensFlags   = shape.SensFlags // illumos
+
+	// Not tables of their own: which one a Field means depends on what stands around
+	// it. A Value of a walk has the one that it is.
+	EnumAlgID      = shape.AlgID      // by the SUPPORTED extension
+	EnumProtoField = shape.ProtoField // by the extension
+	EnumDescAlg    = shape.DescAlg    // by the algtype before it
+	EnumCredField  = shape.CredField  // by the extension
 )
 
 // EnumName returns the name of a number, as in the dialect's header without its
@@ -437,6 +445,10 @@ func (d Dialect) LayoutOf(number uint16) *Layout {
 	}
 	return nil
 }
+
+// Layouts returns the layout of every structure of every dialect, those that stand
+// in lists inside extensions too. The caller must not change their Fields.
+func Layouts() []Layout { return slices.Clone(shape.Table) }
 
 // RequestLayout returns the layout of a policy's requests.
 func (d Dialect) RequestLayout() *Layout { return d.table().request.shape() }

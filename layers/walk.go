@@ -32,6 +32,8 @@ const (
 	SemBits     = shape.Bits
 	SemPort     = shape.Port
 	SemAddress  = shape.Address
+	SemName     = shape.Name
+	SemEmbedded = shape.Embedded
 )
 
 // ValueKind says which part of a Value holds it.

@@ -187,6 +187,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		}, statementCommands(), []*cli.Command{
 			sendCommand(),
 			dialectsCommand(),
+			wiresharkCommand(),
 			fuzzCommand(),
 			sandboxCommand(),
 			doctorCommand(),

@@ -39,6 +39,7 @@ type Path struct {
 	Names string // the path of the number or flags whose names this one gives, or ""
 	Kind  Kind
 	Sem   layers.Sem // of a number
+	Size  int        // bytes that a number takes in a message at most; 0 of one that is in none
 
 	// Enums are the tables that names of the number are from: none for most, more
 	// than one where it depends on the message or on the dialect.
@@ -64,7 +65,7 @@ func Paths() []Path {
 		p := n.export()
 		list = append(list, p)
 		if s := n.namesSuffix(); s != "" {
-			p.Name, p.Names, p.Kind = p.Name+s, p.Name, Text
+			p.Name, p.Names, p.Kind, p.Size = p.Name+s, p.Name, Text, 0
 			p.Doc = "name of " + p.Names
 			if n.isFlags() {
 				p.Doc = "names of the bits of " + p.Names
@@ -167,6 +168,7 @@ type node struct {
 	root   *node // the extension that it is in, or nil
 	kind   Kind
 	sem    layers.Sem
+	size   int  // bytes of a number
 	closed bool // its names are all there is to say about its numbers
 	list   bool // of numbers
 	doc    string
@@ -251,7 +253,7 @@ func (n *node) export() Path {
 	case n.closed:
 		p.Kind = Text
 	case n.kind == Number:
-		p.Sem = n.sem
+		p.Sem, p.Size = n.sem, n.size
 	}
 	for _, t := range n.tables() {
 		if t < firstOther {
@@ -320,20 +322,22 @@ var basics = sync.OnceValue(func() *basic {
 	for _, m := range []struct {
 		name   string
 		m      member
+		size   int
 		tables []table
 		doc    string
 	}{
-		{"version", hVersion, nil, "2"},
-		{"type", hType, []table{table(layers.EnumMsgType)}, "message type"},
-		{"errno", hErrno, []table{tErrno}, "error number of the system that made the message"},
-		{"satype", hSAType, []table{table(layers.EnumSAType), table(layers.EnumPolicyScope)},
+		{"version", hVersion, 1, nil, "2"},
+		{"type", hType, 1, []table{table(layers.EnumMsgType)}, "message type"},
+		{"errno", hErrno, 1, []table{tErrno}, "error number of the system that made the message"},
+		{"satype", hSAType, 1, []table{table(layers.EnumSAType), table(layers.EnumPolicyScope)},
 			"SA type; in X_PROMISC, on or off; in FreeBSD's SPDDUMP, scopes"},
-		{"len", hLen, nil, "8-byte words"},
-		{"reserved", hReserved, []table{table(layers.EnumDiagnostic)}, "a reference count or diagnostic code on some systems"},
-		{"seq", hSeq, nil, "sequence number"},
-		{"pid", hPID, nil, "process"},
+		{"len", hLen, 2, nil, "8-byte words"},
+		{"reserved", hReserved, 2, []table{table(layers.EnumDiagnostic)}, "a reference count or diagnostic code on some systems"},
+		{"seq", hSeq, 4, nil, "sequence number"},
+		{"pid", hPID, 4, nil, "process"},
 	} {
 		n := header.add(m.name, Number, m.m, m.doc)
+		n.size = m.size
 		n.everywhere(m.tables...)
 		if m.tables != nil {
 			n.sem = layers.SemEnum

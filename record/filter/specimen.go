@@ -79,9 +79,9 @@ const unknownNumber = 65535
 
 func (r *root) explore() {
 	n := r.node
-	n.add("exttype", Number, eNumber, "extension number")
+	n.add("exttype", Number, eNumber, "extension number").size = 2
 	n.add("offset", Number, eOffset, "bytes from the start of the record")
-	n.add("len", Number, eLen, "8-byte words")
+	n.add("len", Number, eLen, "8-byte words").size = 2
 	header := slices.Clone(n.kids)
 	for _, d := range layers.Dialects() {
 		if !n.in[d].here {
@@ -225,6 +225,9 @@ func (e *explorer) Field(f *layers.Field, v *layers.Value) {
 	}
 	if k.sem == layers.SemPlain || f.Sem == layers.SemFlags {
 		k.sem = f.Sem
+	}
+	if v.Kind == layers.Number {
+		k.size = max(k.size, v.Size)
 	}
 	in := &k.in[e.dialect]
 	t := tableOf(f, v)

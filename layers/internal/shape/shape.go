@@ -14,6 +14,9 @@ const (
 	Bytes              // octets as they are
 )
 
+// String returns "host", "net" or "octets".
+func (o Order) String() string { return [...]string{"host", "net", "octets"}[o%3] }
+
 // Sem says what a field means, and so how it is shown, named and compared.
 type Sem uint8
 
@@ -94,6 +97,17 @@ const (
 	SATypes              // more satype octets
 	Stats                // sastat[list_len]
 )
+
+var trailers = [...]string{"none", "sockaddr", "sockaddrs", "key", "secret", "ident", "bitmaps", "combs", "ecombs",
+	"algs", "requests", "context", "tag", "satypes", "stats"}
+
+// String returns a word for what follows, such as "sockaddr".
+func (t Trailer) String() string {
+	if int(t) < len(trailers) {
+		return trailers[t]
+	}
+	return "unknown"
+}
 
 // Field is one member of a structure.
 type Field struct {

@@ -1,0 +1,66 @@
+package wireshark
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// ScriptName is the file name of the dissector among Wireshark's plugins.
+const ScriptName = "pfkey.lua"
+
+// PluginDir returns the directory from which Wireshark loads a user's Lua scripts:
+// $HOME/.local/lib/wireshark/plugins, or Wireshark\plugins among the application
+// data on Windows (Wireshark User's Guide, appendix B: plugin folders).
+func PluginDir() (string, error) { return personal("plugins") }
+
+func personal(what string) (string, error) {
+	if runtime.GOOS == "windows" {
+		dir, err := os.UserConfigDir()
+		return filepath.Join(dir, "Wireshark", what), err
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".local", "lib", "wireshark", what), err
+}
+
+// ErrForeign is wrapped by the error about a file that is in the way and was not
+// made by Install.
+var ErrForeign = errors.New("is there and not ours")
+
+// Install writes the script that Generate makes into the directory, which it makes
+// if need be, and returns the file's name. It replaces a script that it wrote before
+// and nothing else; the file is whole at any time.
+func Install(dir, version string) (string, error) {
+	name := filepath.Join(dir, ScriptName)
+	old, err := os.ReadFile(name)
+	switch first, _, _ := bytes.Cut(old, []byte("\n")); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return "", err
+	case !bytes.Contains(first, []byte(Mark)):
+		return "", fmt.Errorf("%s %w: move it away, or give another directory", name, ErrForeign)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(dir, ".pfkey-*") // which Wireshark does not load
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(f.Name()) // unless it has got its name
+	err = Generate(f, version)
+	if cerr := f.Chmod(0o644); err == nil && runtime.GOOS != "windows" {
+		err = cerr
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	return name, err
+}
