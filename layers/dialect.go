@@ -24,10 +24,12 @@ const (
 	MacOS
 	Illumos
 	DragonFly
-	numDialects
+
+	// NumDialects is the length of an array that has a place for each dialect.
+	NumDialects
 )
 
-var dialects = [numDialects]*dialect{
+var dialects = [NumDialects]*dialect{
 	NoDialect: &rfc2367,
 	RFC2367:   &rfc2367,
 	Linux:     &linux,
@@ -47,7 +49,7 @@ func Dialects() []Dialect {
 // String returns the dialect's name as used in captures and on the command
 // line: rfc2367, linux, freebsd, netbsd, openbsd, macos, illumos or dragonfly.
 func (d Dialect) String() string {
-	if d == NoDialect || d >= numDialects {
+	if d == NoDialect || d >= NumDialects {
 		return "unknown"
 	}
 	return dialects[d].name
@@ -79,7 +81,7 @@ func ParseDialect(s string) (Dialect, error) {
 }
 
 func (d Dialect) table() *dialect {
-	if d >= numDialects {
+	if d >= NumDialects {
 		return &rfc2367
 	}
 	return dialects[d]

@@ -53,7 +53,7 @@ const (
 // dialectOf returns the tables of a dialect.
 func dialectOf(d layers.Dialect) *dialect { return dialects[d]() }
 
-var dialects = func() (list [layers.DragonFly + 1]func() *dialect) {
+var dialects = func() (list [layers.NumDialects]func() *dialect) {
 	for i := range list {
 		list[i] = sync.OnceValue(func() *dialect { return newDialect(layers.Dialect(i)) })
 	}

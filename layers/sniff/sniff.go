@@ -225,7 +225,7 @@ func (c Contradiction) String() string { return fmt.Sprintf("byte %d: %s", c.Off
 // wrong, not the message. It is empty if nothing does. A message by itself may be a
 // process's mistake; what many of them say is for a [Sniffer].
 func Contradictions(c layers.Codec, msg []byte) []Contradiction {
-	if len(msg) < layers.BaseLen || c.Dialect == layers.NoDialect || c.Dialect > layers.DragonFly || c.Order == layers.NoOrder {
+	if len(msg) < layers.BaseLen || c.Dialect == layers.NoDialect || c.Dialect >= layers.NumDialects || c.Order == layers.NoOrder {
 		return nil
 	}
 	order, why := orderOf(msg, len(msg))

@@ -12,7 +12,7 @@ import (
 )
 
 // nDialects is the number of dialects and of NoDialect, for arrays by dialect.
-const nDialects = int(layers.DragonFly) + 1
+const nDialects = int(layers.NumDialects)
 
 // dialectOf returns the dialect whose tables a record is decoded with.
 func dialectOf(r *record.Record) layers.Dialect {
