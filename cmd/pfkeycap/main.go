@@ -195,6 +195,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			targetCommand(),
 			launchCommand(),
 			serveKernelCommand(),
+			completionCommand(),
+			completeCommand(),
 			versionCommand(),
 			manCommand(),
 		}),
