@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 TAGS    := urfave_cli_no_docs
 SOURCES := $(shell find . -name '*.go' -not -name '*_test.go') cmd/pfkeycap/pfkeycap.1 go.mod go.sum
 
-.PHONY: all build demo test race bench lint cross fuzz clean
+.PHONY: all build demo test race bench lint cross fuzz dist deb clean
 all: build
 
 build: pfkeycap
@@ -38,5 +38,13 @@ cross:
 fuzz:
 	sh .ci/fuzz $(or $(FUZZTIME),10s)
 
+# Static binaries for every system, and a Debian package, in dist/.
+dist:
+	sh .ci/dist
+
+deb:
+	@sh .ci/need go dpkg-deb
+	sh .ci/deb
+
 clean:
-	rm -f pfkeycap
+	rm -rf pfkeycap dist
