@@ -98,8 +98,10 @@ func agrees(v *check.Verdict, o *observed) string {
 
 // TestPredictObserved compares predictions with what real kernels answered.
 func TestPredictObserved(t *testing.T) {
-	count := map[string]int{}
+	count, rows := map[string]int{}, map[string]int{}
 	for _, o := range requests(t) {
+		table, _, _ := strings.Cut(o.name, ":")
+		rows[table]++
 		v := check.Predict(layers.Linux, o.codec, o.msg)
 		a := agrees(&v, &o)
 		count[a]++
@@ -114,6 +116,9 @@ func TestPredictObserved(t *testing.T) {
 	t.Logf("%v", count)
 	if count["exact"] < 480 || count["possible"] < 50 {
 		t.Errorf("%v: testdata holds less than it should", count)
+	}
+	if rows["errors"] != 88 || rows["malformed"] != 55 {
+		t.Errorf("%d rows of the table of errors, want 88, and %d of malformed ones, want 55", rows["errors"], rows["malformed"])
 	}
 }
 
