@@ -3,24 +3,21 @@ package replay
 import (
 	"fmt"
 	"net/netip"
+
+	"github.com/pfkeycap/pfkeycap/layers/compare"
 )
 
 // bindingKind is a kind of value that a kernel chooses and later messages name.
-type bindingKind uint8
+type bindingKind = compare.Chosen
 
 const (
-	bindSPI bindingKind = iota + 1
-	bindPolicyID
-	bindSeq // of an ACQUIRE
-	bindReqID
+	bindSPI      = compare.SPI
+	bindPolicyID = compare.PolicyID
+	bindSeq      = compare.AcquireSeq
+	bindReqID    = compare.ReqID
+
+	maxManualReqID = compare.MaxManualReqID
 )
-
-var bindingNames = [...]string{bindSPI: "spi", bindPolicyID: "policy-id", bindSeq: "acquire-seq", bindReqID: "reqid"}
-
-// maxManualReqID is the greatest request id that a policy can ask for; the kernel
-// chooses greater ones itself (Linux include/uapi/linux/ipsec.h,
-// IPSEC_MANUAL_REQID_MAX).
-const maxManualReqID = 0x3fff
 
 // boundValue is a value that the recorded kernel chose. An SPI belongs to an SA
 // type and a destination, other values to the kernel.
@@ -42,7 +39,7 @@ type Binding struct {
 
 // String shows the binding on one line.
 func (b Binding) String() string {
-	if b.Kind == bindingNames[bindSPI] {
+	if b.Kind == bindSPI.String() {
 		return fmt.Sprintf("%s 0x%08x is 0x%08x on the target (#%d)", b.Kind, b.Recorded, b.Target, b.Record)
 	}
 	return fmt.Sprintf("%s %d is %d on the target (#%d)", b.Kind, b.Recorded, b.Target, b.Record)
@@ -118,6 +115,6 @@ func (b *bindings) rebind(v boundValue, target uint32, record uint64) {
 	}
 	b.to[v], b.from[back] = target, v.value
 	if v.value != target || known {
-		b.list = append(b.list, Binding{bindingNames[v.kind], v.value, target, record})
+		b.list = append(b.list, Binding{v.kind.String(), v.value, target, record})
 	}
 }

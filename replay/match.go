@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/compare"
 	"github.com/pfkeycap/pfkeycap/record/trace"
 )
 
@@ -340,7 +341,7 @@ func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete
 		id := plain
 		id.sa = r.onTarget(id.sa)
 		why := r.parted(s, plain, id)
-		k := firstUnused(places, id, used)
+		k := compare.FirstUnused(places, id, used)
 		e := list.next(a.number, func() string { return entrySummary(r.decodeRecorded(a)) })
 		before := len(e.Differences)
 		switch {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/compare"
 )
 
 // AddrMap gives the addresses of one prefix those of another one of the same
@@ -114,10 +115,10 @@ type names struct {
 	addrs  []AddrMap
 	reqids []ReqIDMap
 
-	flat flat
-	from map[netip.Addr]netip.Addr // which address has become this one
-	ids  map[uint32]uint32
-	err  error
+	fields compare.Fields
+	from   map[netip.Addr]netip.Addr // which address has become this one
+	ids    map[uint32]uint32
+	err    error
 }
 
 // change gives the names in a message others, in place, and says which.
@@ -125,23 +126,19 @@ func (n *names) change(c layers.Codec, msg []byte) (done []Rewrite) {
 	if len(n.addrs) == 0 && len(n.reqids) == 0 {
 		return nil
 	}
-	n.flat.fill(c, msg)
-	for i := range n.flat.sections {
-		s := &n.flat.sections[i]
-		for k := s.from; k < s.to; k++ {
-			cell := &n.flat.cells[k]
-			d := Difference{Ext: s.label(), Field: string(n.flat.path(cell))}
-			switch {
-			case cell.v.Kind == layers.Addr:
-				if a, b := cell.v.Addr.WithZone(""), n.addr(cell.v.Addr.WithZone("")); a != b {
-					copy(msg[cell.v.Offset:][:cell.v.Size], b.AsSlice())
-					done = append(done, Rewrite{d.Path(), a.String(), b.String(), "--map-addr"})
-				}
-			case isReqID(d.Path()) && cell.v.Kind == layers.Number && cell.v.Size == 4:
-				if a, b := uint32(cell.v.Uint), n.reqid(uint32(cell.v.Uint)); a != b {
-					put32(msg[cell.v.Offset:], c.Order, b)
-					done = append(done, Rewrite{d.Path(), fmt.Sprint(a), fmt.Sprint(b), "--map-reqid"})
-				}
+	n.fields.Fill(c, msg)
+	for path, cell := range n.fields.All() {
+		v := &cell.Value
+		switch {
+		case v.Kind == layers.Addr:
+			if a, b := v.Addr.WithZone(""), n.addr(v.Addr.WithZone("")); a != b {
+				copy(msg[v.Offset:][:v.Size], b.AsSlice())
+				done = append(done, Rewrite{path.String(), a.String(), b.String(), "--map-addr"})
+			}
+		case isReqID(path) && v.Kind == layers.Number && v.Size == 4:
+			if a, b := uint32(v.Uint), n.reqid(uint32(v.Uint)); a != b {
+				put32(msg[v.Offset:], c.Order, b)
+				done = append(done, Rewrite{path.String(), fmt.Sprint(a), fmt.Sprint(b), "--map-reqid"})
 			}
 		}
 	}
@@ -149,8 +146,8 @@ func (n *names) change(c layers.Codec, msg []byte) (done []Rewrite) {
 }
 
 // isReqID reports whether a path is that of a request id.
-func isReqID(path string) bool {
-	p := string(withoutIndices([]byte(path)))
+func isReqID(path compare.Path) bool {
+	p := path.Plain()
 	return p == "sa2.reqid" || p == "policy.requests.reqid"
 }
 

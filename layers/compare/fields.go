@@ -1,21 +1,26 @@
-package replay
+package compare
 
 import (
 	"bytes"
+	"iter"
 	"net/netip"
 	"strconv"
+
+	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
-// flat is a message as a list of fields, in the order of the wire, to be compared
-// with another one. It is filled by a walk and used again and again.
-type flat struct {
-	codec    layers.Codec
+// Fields is a message as a list of fields, in the order of the wire, to be compared
+// with another one. Its memory is used again and again.
+type Fields struct {
+	Codec  layers.Codec
+	Dst    netip.Addr // of ADDRESS_DST, to which SPIs belong
+	SAType uint8
+
 	sections []section
-	cells    []cell
-	dst      netip.Addr // of ADDRESS_DST, to which SPIs belong
-	satype   uint8
+	cells    []Cell
+	byName   bool // items of lists of algorithms are known by their names, not numbers
 
 	text   []byte // a value, while it is made
 	arena  []byte // paths of cells
@@ -28,6 +33,8 @@ type section struct {
 	kind     sectionKind
 	depth    uint8 // of X_PROMISC wrappers around it
 	number   uint16
+	dialect  layers.Dialect
+	meaning  gopacket.LayerType // of the number, in its dialect; LayerTypeUnknown if it has none
 	name     string
 	words    uint16
 	from, to int // cells
@@ -43,13 +50,21 @@ const (
 
 // same reports whether two sections are about the same thing.
 func (s *section) same(o *section) bool {
-	return s.kind == o.kind && s.depth == o.depth && s.number == o.number
+	return s.about() == o.about()
 }
 
-// cell is a field with its value.
-type cell struct {
-	f        *layers.Field
-	v        layers.Value
+// about is what a section is about.
+func (s *section) about() section {
+	if s.meaning != layers.LayerTypeUnknown {
+		return section{kind: s.kind, depth: s.depth, meaning: s.meaning}
+	}
+	return section{kind: s.kind, depth: s.depth, meaning: s.meaning, number: s.number}
+}
+
+// Cell is a field with its value, which aliases the message.
+type Cell struct {
+	Field    *layers.Field
+	Value    layers.Value
 	from, to int // path in the arena
 }
 
@@ -60,21 +75,60 @@ type group struct {
 	byID   bool
 }
 
-// fill decodes msg, which the cells alias.
-func (m *flat) fill(c layers.Codec, msg []byte) {
-	m.codec = c
+// Fill decodes msg, which the cells alias.
+func (m *Fields) Fill(c layers.Codec, msg []byte) {
+	m.Codec = c
 	m.sections, m.cells, m.arena = m.sections[:0], m.cells[:0], m.arena[:0]
 	m.prefix, m.groups = m.prefix[:0], m.groups[:0]
-	m.dst, m.satype = netip.Addr{}, 0
-	c.Walk(msg, m)
+	m.Dst, m.SAType = netip.Addr{}, 0
+	c.Walk(msg, (*filler)(m))
 }
 
-func (m *flat) path(c *cell) []byte { return m.arena[c.from:c.to] }
+// All gives every field: the extension it is in, "msg" for the header, and its name
+// there, with indices of lists. The path of the two is that which filters have.
+func (m *Fields) All() iter.Seq2[Path, *Cell] {
+	return func(yield func(Path, *Cell) bool) {
+		for i := range m.sections {
+			s := &m.sections[i]
+			for k := s.from; k < s.to; k++ {
+				if !yield(Path{s.label(), string(m.path(&m.cells[k]))}, &m.cells[k]) {
+					return
+				}
+			}
+		}
+	}
+}
 
-func (m *flat) section(kind sectionKind, number uint16, name string, words uint16) *section {
+// Path names a field.
+type Path struct {
+	Ext   string // extension, lower case; "msg" for the header
+	Field string // its member, with indices of lists; "" for the whole extension
+}
+
+// String returns the path as filters have it, such as "sa.spi", but for indices.
+func (p Path) String() string {
+	if p.Field == "" {
+		return p.Ext
+	}
+	return p.Ext + "." + p.Field
+}
+
+// filler is the Visitor that fills Fields.
+type filler Fields
+
+func (m *Fields) path(c *Cell) []byte { return m.arena[c.from:c.to] }
+
+func (m *filler) section(kind sectionKind, number uint16, name string, words uint16) *section {
 	n := len(m.cells)
-	m.sections = append(m.sections, section{kind: kind, number: number, name: name, words: words, from: n, to: n})
+	m.sections = append(m.sections, section{kind: kind, number: number, dialect: m.Codec.Dialect, meaning: meaningOf(m.Codec.Dialect, kind, number), name: name, words: words, from: n, to: n})
 	return &m.sections[len(m.sections)-1]
+}
+
+func meaningOf(d layers.Dialect, k sectionKind, number uint16) gopacket.LayerType {
+	if k != sectionExtension {
+		return layers.LayerTypeUnknown
+	}
+	return d.ExtType(number)
 }
 
 // The members of the base header, which a walk gives as a whole.
@@ -91,7 +145,7 @@ var (
 	fieldWords   = &layers.Field{Name: "len"} // of an extension
 )
 
-func (m *flat) Base(b *layers.Base, offset, depth int) {
+func (m *filler) Base(b *layers.Base, offset, depth int) {
 	s := m.section(sectionBase, 0, "msg", b.Len)
 	s.depth = uint8(depth)
 	d := b.Codec.Dialect
@@ -105,24 +159,30 @@ func (m *flat) Base(b *layers.Base, offset, depth int) {
 	m.base(baseReserved, uint64(b.Reserved), "")
 	m.base(baseSeq, uint64(b.Seq), "")
 	m.base(basePID, uint64(b.PID), "")
-	m.satype = b.SAType
+	m.SAType = b.SAType
 }
 
-func (m *flat) base(f *layers.Field, u uint64, name string) {
+func (m *filler) base(f *layers.Field, u uint64, name string) {
 	m.Field(f, &layers.Value{Kind: layers.Number, Uint: u, Name: name})
 }
 
-func (m *flat) Extension(h *layers.Header, number uint16, name string, _ int, _ bool) {
+func (m *filler) Extension(h *layers.Header, number uint16, name string, _ int, _ bool) {
 	depth := m.sections[len(m.sections)-1].depth
 	m.section(sectionExtension, number, name, h.Len).depth = depth
 }
 
-func (m *flat) Field(f *layers.Field, v *layers.Value) {
+func (m *filler) Field(f *layers.Field, v *layers.Value) {
 	from := len(m.arena)
 	if n := len(m.groups); n > 0 && m.groups[n-1].byID {
 		// An algorithm is known by its number, wherever in the list it stands.
 		m.groups[n-1].byID = false
-		m.prefix = append(strconv.AppendUint(append(m.prefix, '['), v.Uint, 10), ']')
+		m.prefix = append(m.prefix, '[')
+		if m.byName && v.Name != "" {
+			m.prefix = append(m.prefix, layers.CanonicalName(v.Name)...)
+		} else {
+			m.prefix = strconv.AppendUint(m.prefix, v.Uint, 10)
+		}
+		m.prefix = append(m.prefix, ']')
 	}
 	m.arena = append(m.arena, m.prefix...)
 	if n := len(m.groups); n > 0 && m.groups[n-1].kind == layers.List {
@@ -135,19 +195,19 @@ func (m *flat) Field(f *layers.Field, v *layers.Value) {
 		m.arena = append(m.arena, f.Name...)
 	}
 	if v.Kind == layers.Addr && len(m.groups) == 0 && m.sections[len(m.sections)-1].name == "ADDRESS_DST" {
-		m.dst = v.Addr
+		m.Dst = v.Addr
 	}
-	m.cells = append(m.cells, cell{f: f, v: *v, from: from, to: len(m.arena)})
+	m.cells = append(m.cells, Cell{Field: f, Value: *v, from: from, to: len(m.arena)})
 	m.sections[len(m.sections)-1].to = len(m.cells)
 }
 
-func (m *flat) index(dst []byte, g *group) []byte {
+func (m *filler) index(dst []byte, g *group) []byte {
 	dst = append(strconv.AppendInt(append(dst, '['), int64(g.index), 10), ']')
 	g.index++
 	return dst
 }
 
-func (m *flat) Open(k layers.NodeKind, name string) {
+func (m *filler) Open(k layers.NodeKind, name string) {
 	g := group{kind: k, prefix: len(m.prefix)}
 	if k == layers.Item {
 		if parent := &m.groups[len(m.groups)-1]; bytes.HasSuffix(m.prefix, []byte("algs")) {
@@ -164,15 +224,15 @@ func (m *flat) Open(k layers.NodeKind, name string) {
 	m.groups = append(m.groups, g)
 }
 
-func (m *flat) Close(layers.NodeKind) {
+func (m *filler) Close(layers.NodeKind) {
 	last := len(m.groups) - 1
 	m.prefix = m.prefix[:m.groups[last].prefix]
 	m.groups = m.groups[:last]
 }
 
-func (m *flat) EndExtension() {}
+func (m *filler) EndExtension() {}
 
-func (m *flat) Malformed(rest []byte, _ int, r layers.Reason) {
+func (m *filler) Malformed(rest []byte, _ int, r layers.Reason) {
 	var depth uint8
 	if n := len(m.sections); n > 0 {
 		depth = m.sections[n-1].depth
@@ -181,4 +241,4 @@ func (m *flat) Malformed(rest []byte, _ int, r layers.Reason) {
 	m.Field(fieldRest, &layers.Value{Kind: layers.Hidden, Bytes: rest, Size: len(rest)})
 }
 
-func (m *flat) End() {}
+func (m *filler) End() {}
