@@ -20,6 +20,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert/internal/statement"
 	"github.com/pfkeycap/pfkeycap/record/convert/ipseckey"
+	"github.com/pfkeycap/pfkeycap/record/convert/ipxfrm"
 	"github.com/pfkeycap/pfkeycap/record/convert/setkey"
 )
 
@@ -48,6 +49,7 @@ var forms = []form{
 	{name: Hex, about: "hex, one message a line; spaces and # comments are allowed", looks: looksLikeHex, source: newHex, silent: true},
 	{name: Setkey, about: "a script for setkey(8): the messages that it would send", looks: setkey.Looks, source: newSetkey},
 	{name: Ipseckey, about: "commands for ipseckey(8), as its save writes them: the messages that it would send", looks: ipseckey.Looks, source: newIpseckey},
+	{name: IPXfrm, about: "what ip xfrm state and ip xfrm policy print: the messages in which PF_KEY would list the same", looks: ipxfrm.Looks, source: newIPXfrm},
 	{name: Kdump, about: "text of kdump(1) -T, on NetBSD and OpenBSD -x too: a ktrace of what programs sent and received", looks: looksLikeKdump, source: newKdump, silent: true, directed: true},
 	{name: Truss, about: "a log of truss(1) -f, of FreeBSD with -s 65536, of illumos with -d -rall -wall", looks: looksLikeTruss, source: newTruss, silent: true, directed: true},
 	{name: Strace, about: "a log of strace(1) -f -ttt -xx -s 65536: what programs sent and received", looks: looksLikeStrace, source: newStrace},
