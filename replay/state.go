@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record/trace"
 )
 
 // State is what the target has when the plan was run, compared with what the
@@ -112,23 +113,14 @@ func (t *tellings) answer(a *heard, larval bool) {
 	}
 }
 
-// updated is an SA after an UPDATE: Linux takes lifetimes and NAT-T ports, but neither
-// keys nor algorithms nor the proxied address, although it answers with those that were
-// asked for (net/xfrm/xfrm_state.c, xfrm_state_update).
+// updated is an SA after an UPDATE, which changes not all that its answer says.
 func updated(answer *heard, old *telling) []byte {
 	base, exts, rest := answer.codec.Extensions(answer.data)
 	_, before, rest2 := old.codec.Extensions(old.data)
 	if base == nil || rest != nil || rest2 != nil {
 		return answer.data
 	}
-	kept := func(x layers.Extension) bool {
-		switch x.LayerType() {
-		case layers.LayerTypeSA, layers.LayerTypeAddressProxy, layers.LayerTypeKeyAuth, layers.LayerTypeKeyEncrypt,
-			layers.LayerTypeSA2, layers.LayerTypeSecCtx:
-			return true
-		}
-		return false
-	}
+	kept := func(x layers.Extension) bool { return trace.KeptByUpdate(answer.codec.Dialect, x.LayerType()) }
 	// Both come in the order in which the kernel writes extensions.
 	out := slices.Clone(answer.data[:layers.BaseLen])
 	put := func(x layers.Extension) { out = append(out, x.Head().Contents...) }

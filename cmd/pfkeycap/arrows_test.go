@@ -30,6 +30,7 @@ var allowed = map[string]string{
 	"record/convert/ipxfrm":             "layers record/convert/xfrmname record/convert/internal/statement",
 	"record/convert/internal/statement/statementtest": "layers record/convert/internal/statement",
 	"record/scrub":                    "record layers",
+	"record/diff":                     "record record/trace record/convert/ipxfrm record/convert/xfrmname layers layers/compare",
 	"layers/sniff":                    "layers",
 	"record/keysock":                  "",
 	"record/trace":                    "record layers layers/check",

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/compare"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
@@ -253,10 +254,7 @@ func lasting(r *record.Record) []byte {
 	var list []byte
 	for i := range m.Extensions {
 		h := &m.Extensions[i]
-		switch r.Codec.Dialect.ExtType(h.Number()) {
-		case layers.LayerTypeLifetimeCurrent, layers.LayerTypeLifetimeLastUse, layers.LayerTypeCounter, layers.LayerTypeReplayCount,
-			layers.LayerTypeReplayValue, layers.LayerTypeSAStats, layers.LayerTypeLifetimeCurrentSWOffload, layers.LayerTypeLifetimeCurrentHWOffload:
-		default:
+		if !compare.Counters(r.Codec.Dialect.ExtType(h.Number())) {
 			list = append(list, h.Contents...)
 		}
 	}

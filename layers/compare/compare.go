@@ -412,11 +412,33 @@ func (m *Comparer) sameMeaning(x, y *Cell) bool {
 	case x.Field.Sem == layers.SemEnum:
 		return a.Name == b.Name && a.Uint == b.Uint
 	case x.Field.Sem == layers.SemFlags:
-		return slices.Equal(c.FlagNames(a.Enum, uint32(a.Uint)), d.FlagNames(b.Enum, uint32(b.Uint)))
+		return slices.Equal(c.FlagNames(x.Field.Enum, uint32(a.Uint)), d.FlagNames(y.Field.Enum, uint32(b.Uint)))
 	case a.Kind == layers.Addr:
 		return a.Addr.WithZone("") == b.Addr.WithZone("") // KAME puts the zone into the address
 	}
 	return a.Uint == b.Uint && bytes.Equal(a.Bytes, b.Bytes)
+}
+
+// flags makes a difference in flags that only one of two systems has one in words.
+func (m *Comparer) flags(d *Difference, x, y *Cell) {
+	p, q := m.A.Codec.Dialect, m.B.Codec.Dialect
+	a, b := p.FlagNames(x.Field.Enum, uint32(x.Value.Uint)), q.FlagNames(y.Field.Enum, uint32(y.Value.Uint))
+	var lacking []string
+	both := func(list, other []string, of *Cell, there layers.Dialect) bool {
+		for _, name := range list {
+			if slices.Contains(other, name) {
+				continue
+			}
+			if _, has := there.FlagValue(of.Field.Enum, name); has {
+				return false
+			}
+			lacking = append(lacking, fmt.Sprintf("%v does not have %s", there, name))
+		}
+		return true
+	}
+	if both(a, b, y, q) && both(b, a, x, p) {
+		d.What, d.Reason = Absent, strings.Join(lacking, ", ")
+	}
 }
 
 // meaningless reports whether a field says nothing to another system: what is reserved,
@@ -489,6 +511,9 @@ func (m *Comparer) cells(s *section, x, y *Cell) {
 	}
 	if x != nil && y != nil && x.Value.Kind == layers.Hidden && d.A == d.B {
 		d.Reason = "the octets differ"
+	}
+	if m.cross && x != nil && y != nil && x.Field.Sem == layers.SemFlags {
+		m.flags(&d, x, y)
 	}
 	if m.cross && (x == nil || y == nil) {
 		one, other := x, m.B.Codec.Dialect

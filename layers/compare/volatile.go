@@ -1,5 +1,11 @@
 package compare
 
+import (
+	"github.com/google/gopacket"
+
+	"github.com/pfkeycap/pfkeycap/layers"
+)
+
 // VolatileField is a field that may differ between two runs of one conversation
 // although both kernels did the same.
 type VolatileField struct {
@@ -74,6 +80,16 @@ var volatileByPath = func() map[string]*VolatileField {
 	}
 	return m
 }()
+
+// counters are extensions that hold nothing but times and counters.
+var counters = map[gopacket.LayerType]bool{
+	layers.LayerTypeLifetimeCurrent: true, layers.LayerTypeLifetimeLastUse: true, layers.LayerTypeCounter: true,
+	layers.LayerTypeReplayCount: true, layers.LayerTypeReplayValue: true, layers.LayerTypeSAStats: true,
+	layers.LayerTypeLifetimeCurrentSWOffload: true, layers.LayerTypeLifetimeCurrentHWOffload: true,
+}
+
+// Counters reports whether an extension holds nothing but times and counters.
+func Counters(t gopacket.LayerType) bool { return counters[t] }
 
 // Volatile returns what is known of the field of a difference, or nil if it is not
 // volatile.

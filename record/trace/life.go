@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/google/gopacket"
+
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )
@@ -141,6 +143,11 @@ type LifeOptions struct {
 	// it. Either may be nil.
 	SA     func(*Life)
 	Policy func(*PolicyLife)
+
+	// SATold and PolicyTold get every message that tells of one as it is, with what is
+	// known once it has been read. They must not keep r. Either may be nil.
+	SATold     func(x *Life, r *record.Record)
+	PolicyTold func(x *PolicyLife, r *record.Record)
 
 	// ID names a secret without showing it, as record.Reader and record.Hider do. May
 	// be nil.
@@ -447,6 +454,25 @@ func (l *Lives) told(r *record.Record, role Role, what string, at Point) {
 	case !listing:
 		x.Updates++
 	}
+	if l.opts.SATold != nil {
+		l.opts.SATold(x, r)
+	}
+}
+
+// KeptByUpdate reports whether an SA keeps an extension of that kind through an UPDATE
+// that is not its first, whatever its answer says: Linux takes lifetimes and NAT-T ports,
+// but neither keys nor algorithms nor the proxied address, although it answers with
+// those that were asked for (net/xfrm/xfrm_state.c, xfrm_state_update).
+func KeptByUpdate(d layers.Dialect, t gopacket.LayerType) bool {
+	if d != layers.Linux {
+		return false
+	}
+	switch t {
+	case layers.LayerTypeSA, layers.LayerTypeAddressProxy, layers.LayerTypeKeyAuth, layers.LayerTypeKeyEncrypt,
+		layers.LayerTypeSA2, layers.LayerTypeSecCtx:
+		return true
+	}
+	return false
 }
 
 func orElse(s, t string) string {

@@ -103,6 +103,7 @@ func (l *policyLives) told(r *record.Record, role Role, m *layers.Message, what 
 			x.Updated = at
 		}
 		x.learn(m)
+		l.say(x, r)
 		return
 	}
 	c := r.Clone()
@@ -119,6 +120,7 @@ func (l *policyLives) told(r *record.Record, role Role, m *layers.Message, what 
 		l.byID[x.ID] = x
 	}
 	l.byKey[x.key] = x
+	l.say(x, r)
 	for l.all.Len() > l.opts.Max {
 		e := l.all.Front()
 		k := 0
@@ -132,6 +134,12 @@ func (l *policyLives) told(r *record.Record, role Role, m *layers.Message, what 
 		l.end(old, Dropped, Point{}, "")
 		l.all.Remove(e)
 		l.give(old)
+	}
+}
+
+func (l *policyLives) say(x *PolicyLife, r *record.Record) {
+	if l.opts.PolicyTold != nil {
+		l.opts.PolicyTold(x, r)
 	}
 }
 

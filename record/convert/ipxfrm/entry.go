@@ -58,6 +58,9 @@ func (e *Entry) Message() ([]byte, error) {
 	return e.c.Encode(&base, e.exts...)
 }
 
+// Codec is that of Message: Linux, in the byte order that the parser was told.
+func (e *Entry) Codec() layers.Codec { return e.c }
+
 func (e *Entry) beyond(name, value string) {
 	e.Beyond = append(e.Beyond, Attribute{name, value})
 }
