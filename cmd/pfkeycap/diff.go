@@ -113,15 +113,18 @@ func diffAction(c *cli.Context) error {
 	switch {
 	case errors.As(err, &most):
 		return usagef("%w: choose some of them with -Y, or allow more with --max", err)
-	case err != nil:
+	case errors.Is(err, diff.ErrNoState):
+		return usagef("%w", err)
+	case r == nil:
 		return err
 	}
+	damage := err
 	if asJSON {
 		err = json.NewEncoder(c.App.Writer).Encode(r)
 	} else {
 		err = r.WriteText(c.App.Writer, o.All)
 	}
-	if err != nil {
+	if err = errors.Join(err, damage); err != nil {
 		return err
 	}
 	if r.Differs() {

@@ -115,7 +115,6 @@ func (k *talk) add(m made) {
 	k.say(record.FromKernel, base, answer...)
 }
 
-
 func (k *talk) side() *diff.Side {
 	return &diff.Side{Name: k.codec.Dialect.String(), Source: trace.NewReader(&list{records: k.list}, trace.Options{Promisc: record.Yes})}
 }

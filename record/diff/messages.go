@@ -2,6 +2,7 @@ package diff
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,22 +28,32 @@ func (x *exchange) number() uint64 { return x.numbrs[0] }
 // Exchanges are aligned by what they are about: type, SA type, addresses, and the SPI if
 // both sides have it for that type and destination. As many as can be are brought
 // together in order; what is left over on both sides and about the same thing has moved.
-// Answers are compared in order, entries of a dump by what they are about.
+// Answers are compared in order, entries of a dump by what they are about. Of a side that
+// is damaged (record.ErrDamaged) what is whole is compared, and the error returned with
+// the report.
 func Messages(a, b *Side, o Options) (*Report, error) {
 	r := &Report{Schema: 1, Of: "messages", Entries: []Entry{}, Aside: []Aside{}}
 	x, err := read(a, &o, &r.A)
-	if err != nil {
-		return nil, err
-	}
-	y, err := read(b, &o, &r.B)
-	if err != nil {
+	y, berr := read(b, &o, &r.B)
+	if err = errors.Join(err, berr); err != nil && !damage(err) {
 		return nil, err
 	}
 	j := newJudge(&o, r, a, b)
 	j.fix(x, y)
-	m := &matcher{judge: j, ids: map[string]int32{}}
+	m := &matcher{judge: j, ids: map[string]int32{}, asking: [2]bool{asking(x), asking(y)}}
 	m.match(x, y)
-	return r, nil
+	return r, err
+}
+
+// damage reports whether an error is about no more than damaged input.
+func damage(err error) bool {
+	var most *TooMuch
+	return errors.Is(err, record.ErrDamaged) && !errors.As(err, &most)
+}
+
+// asking reports whether there are requests only, as in a script.
+func asking(list []exchange) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(x exchange) bool { return x.Request == nil || len(x.Answers) > 0 })
 }
 
 // read reads the exchanges of a side, in the order in which they begin.
@@ -54,9 +65,11 @@ func read(s *Side, o *Options, t *Total) ([]exchange, error) {
 		source = &annotated{counter: counted, a: a}
 	}
 	var list []exchange
+	var failed error
 	for x, err := range trace.Exchanges(source, trace.Options{}) {
 		if err != nil {
-			return nil, err
+			failed = err
+			break
 		}
 		if !matches(x, o.Match) {
 			continue
@@ -79,7 +92,7 @@ func read(s *Side, o *Options, t *Total) ([]exchange, error) {
 	}
 	slices.SortStableFunc(list, func(a, b exchange) int { return cmp.Compare(a.number(), b.number()) })
 	t.Exchanges = len(list)
-	return list, nil
+	return list, failed
 }
 
 func matches(x *trace.Exchange, match func(*record.Record) bool) bool {
@@ -146,6 +159,8 @@ type matcher struct {
 	*judge
 	ids  map[string]int32 // of what exchanges are about
 	last string           // the kind of the entry before, if only one side has it
+
+	asking [2]bool // the side holds requests only
 }
 
 // anyProtocol stands for every protocol, as 0 does (IPSEC_ULPROTO_ANY).
@@ -290,9 +305,16 @@ func (m *matcher) pair(x, y *exchange, moved bool) {
 		m.report.differ(&e, Difference{Ext: "role", What: compare.Value, ARecord: x.number(), BRecord: y.number(), A: x.Role.String(), B: y.Role.String(),
 			Verdict: NotComparable, Reason: "on one side the request was not heard"})
 	}
-	if isDump(x.first) {
+	switch {
+	case m.asking[0] != m.asking[1]:
+		name := "A"
+		if m.asking[1] {
+			name = "B"
+		}
+		m.report.differ(&e, Difference{Ext: "answers", What: compare.Value, ARecord: x.number(), BRecord: y.number(), Verdict: NotComparable, Reason: name + " holds requests only"})
+	case isDump(x.first):
 		m.entries(&e, x.Answers, y.Answers)
-	} else {
+	default:
 		m.series(&e, x.Answers, y.Answers)
 	}
 	m.report.count(&e, m.o.All)

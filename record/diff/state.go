@@ -18,6 +18,10 @@ import (
 	"github.com/pfkeycap/pfkeycap/record/trace"
 )
 
+// ErrNoState is the error about a side that holds requests only: what a kernel made of
+// them is not in it.
+var ErrNoState = errors.New("it holds requests only, so there is no state: record what a kernel answers")
+
 // Listing is what ip-xfrm(8) has printed: Next returns io.EOF after the last entry.
 type Listing struct {
 	Next func() (*ipxfrm.Entry, error)
@@ -53,15 +57,12 @@ type part struct {
 
 // States compares the SAs and policies that were there at the end of two recordings:
 // those whose end is not told. What is known of each is what the kernel said of it, the
-// last message counting for each extension.
+// last message counting for each extension. Damage is treated as by Messages.
 func States(a, b *Side, o Options) (*Report, error) {
 	r := &Report{Schema: 1, Of: "state", Entries: []Entry{}, Aside: []Aside{}}
 	x, err := state(a, &o, &r.A)
-	if err != nil {
-		return nil, err
-	}
-	y, err := state(b, &o, &r.B)
-	if err != nil {
+	y, berr := state(b, &o, &r.B)
+	if err = errors.Join(err, berr); err != nil && !damage(err) {
 		return nil, err
 	}
 	if a.Listing != nil {
@@ -81,7 +82,7 @@ func States(a, b *Side, o Options) (*Report, error) {
 		}
 	}
 	j.states(x, y)
-	return r, nil
+	return r, err
 }
 
 // unlisted sets aside what a text of ip-xfrm(8) does not list because it is of SAs only,
@@ -124,7 +125,7 @@ func state(s *Side, o *Options, t *Total) ([]*object, error) {
 	} else {
 		list, err = lived(s, o, t)
 	}
-	if err != nil {
+	if err != nil && !damage(err) {
 		return nil, err
 	}
 	kept := list[:0]
@@ -141,7 +142,7 @@ func state(s *Side, o *Options, t *Total) ([]*object, error) {
 		kept = append(kept, x)
 	}
 	slices.SortStableFunc(kept, func(a, b *object) int { return cmp.Compare(a.born, b.born) })
-	return kept, nil
+	return kept, err
 }
 
 // listed reads a text of ip-xfrm(8).
@@ -153,7 +154,7 @@ func listed(s *Side, o *Options, t *Total) (list []*object, err error) {
 			return list, nil
 		}
 		if err != nil {
-			return nil, err
+			return list, err
 		}
 		if len(list) == o.max() {
 			return nil, &TooMuch{s.Name, o.max()}
@@ -187,7 +188,8 @@ func lived(s *Side, o *Options, t *Total) (list []*object, err error) {
 		}
 		return nil
 	}
-	dropped := false
+	dropped, told := false, false
+	var failed error
 	// What was given away early is not there at the end.
 	lives := trace.NewLives(trace.LifeOptions{
 		Max: o.max(),
@@ -225,12 +227,11 @@ func lived(s *Side, o *Options, t *Total) (list []*object, err error) {
 	})
 	for {
 		r, err := source.Next()
-		if errors.Is(err, io.EOF) {
+		if err != nil {
+			failed = err
 			break
 		}
-		if err != nil {
-			return nil, err
-		}
+		told = told || r.Dir != record.ToKernel
 		if t.Records++; t.Dialect == "" {
 			t.Dialect = r.Codec.Dialect.String()
 		}
@@ -240,10 +241,15 @@ func lived(s *Side, o *Options, t *Total) (list []*object, err error) {
 		lives.Add(r, source.Role())
 	}
 	lives.Finish()
-	if dropped {
+	switch {
+	case dropped:
 		return nil, &TooMuch{s.Name, o.max()}
+	case t.Records > 0 && !told && failed == io.EOF:
+		return nil, fmt.Errorf("%s: %w", s.Name, ErrNoState)
+	case failed == io.EOF:
+		failed = nil
 	}
-	return list, nil
+	return list, failed
 }
 
 // told takes over what a message says of it, and from the request what it leaves out.
