@@ -12,7 +12,7 @@ import (
 )
 
 // IPXfrm is what ip-xfrm(8) prints of SAs and policies.
-const IPXfrm Form = "ip-xfrm"
+const IPXfrm Form = "ip-xfrm-list"
 
 // listing gives the messages in which PF_KEY would list what a text lists.
 type listing struct {
