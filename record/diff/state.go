@@ -66,9 +66,15 @@ func States(a, b *Side, o Options) (*Report, error) {
 		return nil, err
 	}
 	if a.Listing != nil {
+		if err := showAEADs(x, &r.B); err != nil {
+			return nil, err
+		}
 		y = r.unlisted(x, y, "A")
 	}
 	if b.Listing != nil {
+		if err := showAEADs(y, &r.A); err != nil {
+			return nil, err
+		}
 		x = r.unlisted(y, x, "B")
 	}
 	j := newJudge(&o, r, a, b)
@@ -160,15 +166,44 @@ func listed(s *Side, o *Options, t *Total) (list []*object, err error) {
 			return nil, &TooMuch{s.Name, o.max()}
 		}
 		t.Records++
-		msg, err := e.Message()
+		x, err := ofEntry(e)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", e.Line, err)
+			return nil, err
 		}
-		line := uint64(e.Line)
-		x := &object{policy: e.Policy, codec: e.Codec(), born: line, listed: true, beyond: e}
-		x.told(&record.Record{Number: line, Codec: e.Codec(), Data: msg}, nil)
 		list = append(list, x)
 	}
+}
+
+func ofEntry(e *ipxfrm.Entry) (*object, error) {
+	msg, err := e.Message()
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", e.Line, err)
+	}
+	line := uint64(e.Line)
+	x := &object{policy: e.Policy, codec: e.Codec(), born: line, listed: true, beyond: e}
+	x.told(&record.Record{Number: line, Codec: e.Codec(), Data: msg}, nil)
+	return x, nil
+}
+
+// showAEADs makes what a text says of AEADs comparable with a system that, unlike Linux,
+// shows them over PF_KEY.
+func showAEADs(list []*object, other *Total) error {
+	if other.Dialect == "" || other.Dialect == layers.Linux.String() {
+		return nil
+	}
+	for i, x := range list {
+		e, ok := x.beyond.WithAEAD()
+		if !ok {
+			continue
+		}
+		y, err := ofEntry(e)
+		if err != nil {
+			return err
+		}
+		y.describe()
+		list[i] = y
+	}
+	return nil
 }
 
 // recent is how many requests are remembered, for what their answers leave out.
@@ -497,6 +532,7 @@ func (j *judge) state(x, y *object) {
 	}
 	for _, s := range [][2]*object{{x, y}, {y, x}} {
 		if s[0].beyond != nil {
+			j.unsaid(&e, s[0], x, y)
 			j.beyond(&e, s[0], s[1], s[0] == y)
 		}
 	}
@@ -532,12 +568,26 @@ func excuse(d *Difference, x, y *object) {
 		lacks = y
 	}
 	switch {
+	case path == "sa.auth" && (x.beyond != nil || y.beyond != nil) && (strings.HasSuffix(d.A, "GMAC)") || strings.HasSuffix(d.B, "GMAC)")):
+		d.Verdict, d.Reason = Absent, "what an AEAD implies"
 	case d.Ext == "msg" && d.Field == "satype" && x.codec.Dialect != y.codec.Dialect && x.sa.satype == y.sa.satype:
 		d.Verdict, d.Reason = Absent, "openbsd leaves it out of what it lists"
 	case path == "sa.state" && x.larval == y.larval:
 		d.Verdict, d.Reason = Volatile, "whether its soft limit has passed"
 	case (d.A == "" || d.B == "") && !lacks.listed && lacks.codec.Dialect != layers.Linux:
 		d.Verdict, d.Reason = NotComparable, fmt.Sprintf("%v says less of it when it is made than when it lists it", lacks.codec.Dialect)
+	}
+}
+
+// unsaid notes what a text of ip-xfrm(8) does not say, where that made no difference.
+func (j *judge) unsaid(e *Entry, text, x, y *object) {
+	for _, u := range text.beyond.Unsaid {
+		// Nobody goes by the former; the latter is the kernel's affair.
+		if u.Path == "sa.state" || u.Path == "policy.id" || slices.ContainsFunc(e.Differences, func(d Difference) bool { return d.Ext == u.Path || d.Path().Plain() == u.Path }) {
+			continue
+		}
+		ext, field, _ := strings.Cut(u.Path, ".")
+		j.report.differ(e, Difference{Ext: ext, Field: field, What: compare.Value, ARecord: x.number, BRecord: y.number, Verdict: NotComparable, Reason: u.Why})
 	}
 }
 

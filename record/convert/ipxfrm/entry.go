@@ -2,6 +2,7 @@ package ipxfrm
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/gopacket"
 
@@ -34,6 +35,10 @@ type Entry struct {
 	// shows nothing in its listings: neither number nor key.
 	AEAD bool
 
+	said *layers.SA // of an SA, among exts
+	aead xfrmname.Algorithm
+	key  *layers.Key // of the AEAD, nil if it is hidden
+
 	c    layers.Codec
 	base layers.Base
 	exts []layers.Extension
@@ -57,6 +62,31 @@ func (e *Entry) Message() ([]byte, error) {
 	base := e.base
 	return e.c.Encode(&base, e.exts...)
 }
+
+// WithAEAD returns the SA as a system would list it that does show an AEAD over PF_KEY, as
+// the BSDs do: with its number and key. ok is false if PF_KEY has no number for it.
+func (e *Entry) WithAEAD() (other *Entry, ok bool) {
+	n, known := e.aead.Number(e.c.Dialect)
+	if !e.AEAD || !known {
+		return nil, false
+	}
+	c := *e
+	sa := *e.said
+	sa.Encrypt = n
+	c.AEAD, c.said = false, &sa
+	c.exts = slices.Clone(e.exts)
+	c.exts[slices.Index(c.exts, layers.Extension(e.said))] = &sa
+	c.Beyond = slices.DeleteFunc(slices.Clone(e.Beyond), func(a Attribute) bool { return a.Name == "aead" })
+	c.Unsaid = slices.DeleteFunc(slices.Clone(e.Unsaid), func(u Unsaid) bool { return u.Path == "sa.encrypt" || u.Path == "key_encrypt" })
+	if e.key != nil {
+		c.exts = append(c.exts, e.key)
+	} else {
+		c.unsaid("key_encrypt", hiddenKeys)
+	}
+	return &c, true
+}
+
+const hiddenKeys = "the text does not show keys"
 
 // Codec is that of Message: Linux, in the byte order that the parser was told.
 func (e *Entry) Codec() layers.Codec { return e.c }
@@ -131,7 +161,8 @@ func (d *draft) finish() *Entry {
 	}
 	e.unsaid("sa.state", "ip xfrm does not print it")
 	d.sa.State = 1 // what it lists is no longer larval, nor dead
-	e.exts = append(e.exts, &d.sa)
+	e.said = &d.sa
+	e.exts = append(e.exts, e.said)
 	d.lifetimes()
 	host := func(t gopacket.LayerType, a netip.Addr) *layers.Address {
 		return e.c.NewAddress(t, netip.AddrPortFrom(a, 0), uint8(a.BitLen()), 0)

@@ -587,13 +587,16 @@ func (d *draft) algorithm(f []string) error {
 	}
 	switch {
 	case kind == xfrmname.AEAD:
-		d.AEAD = true
+		d.AEAD, d.aead = true, a
+		if len(octets) > 0 {
+			d.key = d.c.NewKey(layers.LayerTypeKeyEncrypt, octets)
+		}
 		d.beyond("aead", fmt.Sprintf("%s with a value of %d bits", f[1], icv))
 		const why = "an AEAD, of which PF_KEY shows nothing"
 		d.unsaid("sa.encrypt", why)
 		d.unsaid("key_encrypt", why)
 	case hidden:
-		d.unsaid(path, "the text does not show keys")
+		d.unsaid(path, hiddenKeys)
 	case len(octets) > 0:
 		t := layers.LayerTypeKeyAuth
 		if encryption {
