@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -227,6 +228,11 @@ func (j *judge) differ(x *compare.Difference) {
 	}
 	if j.excuse != nil && d.Verdict == Different {
 		j.excuse(&d)
+	}
+	if d.Verdict == NotComparable && d.A == "" && d.B == "" && slices.ContainsFunc(j.entry.Differences, func(o Difference) bool {
+		return o.Ext == d.Ext && o.Field == d.Field && o.Verdict == NotComparable
+	}) {
+		return // said already, of another field of the extension
 	}
 	j.report.differ(j.entry, d)
 }

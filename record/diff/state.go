@@ -559,6 +559,8 @@ func excuse(d *Difference, x, y *object) {
 		for _, u := range s.beyond.Unsaid {
 			if u.Path == path || u.Path == d.Ext {
 				d.Verdict, d.Reason = NotComparable, u.Why
+				d.Ext, d.Field, _ = strings.Cut(u.Path, ".")
+				d.A, d.B = "", ""
 				return
 			}
 		}
