@@ -24,8 +24,12 @@ test:
 	@sh .ci/need go user-mode-linux tshark iproute2 iputils-ping
 	PFKEYCAP_REQUIRE_KERNEL=1 PFKEYCAP_REQUIRE_TSHARK=1 CGO_ENABLED=0 $(GO) test -count=1 ./...
 
+# Speed and memory against other programs, as a table. All benchmarks:
+# go test -run '^$$' -bench . ./...
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@sh .ci/need go cc tcpdump user-mode-linux
+	@$(MAKE) --no-print-directory -s build
+	@$(GO) run ./internal/bench
 
 lint:
 	sh .ci/lint

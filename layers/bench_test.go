@@ -4,66 +4,20 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"net/netip"
+	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/gopacket"
+
+	"github.com/pfkeycap/pfkeycap/internal/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
-// The benchmarks decode four kinds of messages in turn. Only ratios between
-// benchmarks of one run mean anything; the plain parser and gopacket's own TCP
-// path (tcp_bench_test.go) are what to compare with.
-
-// benchKinds makes an ADD of 216 bytes, an ACQUIRE of 232, a REGISTER of 152
-// and an SPDDUMP of 224.
-func benchKinds(tb testing.TB) map[string][]byte {
-	c := linuxLE
-	v4 := netip.MustParseAddrPort
-	src := c.NewAddress(layers.LayerTypeAddressSrc, v4("10.0.0.1:0"), 32, 0)
-	dst := c.NewAddress(layers.LayerTypeAddressDst, v4("10.0.0.2:0"), 32, 0)
-	hard := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeHard), AddTime: 3600, Bytes: 1 << 30}
-	soft := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeSoft), AddTime: 3000, Bytes: 1 << 29}
-	current := &layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeCurrent), AddTime: 1777629600}
-	comb := c.AppendComb(nil, layers.Comb{Auth: 3, Encrypt: 12, AuthMinBits: 160, AuthMaxBits: 160, EncryptMinBits: 128, EncryptMaxBits: 256, HardAddTime: 86400})
-	comb = c.AppendComb(comb, layers.Comb{Auth: 5, Encrypt: 12, AuthMinBits: 256, AuthMaxBits: 256, EncryptMinBits: 128, EncryptMaxBits: 256, HardAddTime: 86400})
-	var auth, enc []byte
-	for i := range uint8(7) {
-		auth = c.AppendAlg(auth, layers.Alg{ID: 2 + i, MinBits: 160, MaxBits: 160})
-	}
-	for i := range uint8(8) {
-		enc = c.AppendAlg(enc, layers.Alg{ID: 2 + i, IVLen: 8, MinBits: 128, MaxBits: 256})
-	}
-	request := c.AppendRequest(nil, layers.Request{Proto: 50, Mode: 2, Level: 3, ReqID: 16385,
-		Sockaddrs: c.AppendPair(nil, v4("192.0.2.1:0"), v4("192.0.2.2:0"))})
-	return map[string][]byte{
-		"ADD": encode(tb, c, &layers.Base{Type: layers.ADD, SAType: 3, Seq: 9, PID: 412},
-			&layers.SA{SPI: 0x1234, Replay: 32, State: 1, Auth: 3, Encrypt: 12}, hard, soft, src, dst,
-			c.NewKey(layers.LayerTypeKeyAuth, make([]byte, 20)), c.NewKey(layers.LayerTypeKeyEncrypt, make([]byte, 16)),
-			&layers.SA2{Mode: 1, ReqID: 7}),
-		"ACQUIRE": encode(tb, c, &layers.Base{Type: layers.ACQUIRE, SAType: 3, Seq: 1}, src, dst,
-			&layers.Policy{Type: 2, Dir: 2, ID: 9}, &layers.Proposal{Replay: 32, List: comb}),
-		"REGISTER": encode(tb, c, &layers.Base{Type: layers.REGISTER, SAType: 3, Seq: 2, PID: 412},
-			&layers.Supported{Header: layers.For(layers.LayerTypeSupportedAuth), List: auth},
-			&layers.Supported{Header: layers.For(layers.LayerTypeSupportedEncrypt), List: enc}),
-		"SPDDUMP": encode(tb, c, &layers.Base{Type: layers.SPDDUMP, Seq: 1, PID: 412}, src, dst, hard, soft, current,
-			&layers.Policy{Type: 2, Dir: 2, ID: 9, List: request}),
-	}
-}
-
-func benchMix(tb testing.TB) [][]byte {
-	kinds := benchKinds(tb)
-	return [][]byte{kinds["ADD"], kinds["ACQUIRE"], kinds["REGISTER"], kinds["SPDDUMP"]}
-}
-
-func TestBenchKindSizes(t *testing.T) {
-	kinds := benchKinds(t)
-	for name, want := range map[string]int{"ADD": 216, "ACQUIRE": 232, "REGISTER": 152, "SPDDUMP": 224} {
-		if got := len(kinds[name]); got != want {
-			t.Errorf("%s: %d bytes, want %d", name, got, want)
-		}
-	}
-}
+// The benchmarks decode the messages of package benchtest in turn. Only ratios
+// between benchmarks of one run mean anything; the plain parsers, of which one is in
+// C, and gopacket's own TCP path (tcp_bench_test.go) are what to compare with.
 
 // plainMessage and its decode are what one would write by hand for the
 // extensions of the benchmark, to copy the same fields in the same way.
@@ -226,7 +180,7 @@ func (m *plainMessage) decode(b []byte, big bool) bool {
 }
 
 func BenchmarkDecode(b *testing.B) {
-	mix := benchMix(b)
+	mix := benchtest.Mix()
 	run := func(name string, f func(data []byte)) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -238,6 +192,18 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(mix)), "ns/msg")
 		})
 	}
+	b.Run("C", func(b *testing.B) {
+		program := benchtest.Compile(b, "testdata/bench/decode.c")
+		out, err := exec.Command(program, "5", "200000", benchtest.MessageFile(b, mix)).Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		ns, err := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(ns, "ns/msg")
+	})
 	var plain plainMessage
 	run("Plain", func(data []byte) {
 		if !plain.decode(data, false) {
@@ -343,14 +309,14 @@ func plainADD(b []byte) []byte {
 }
 
 func TestPlainADD(t *testing.T) {
-	if got, want := plainADD(nil), benchKinds(t)["ADD"]; !bytes.Equal(got, want) {
+	if got, want := plainADD(nil), benchtest.Mix()[0]; !bytes.Equal(got, want) {
 		t.Errorf("got %x, want %x", got, want)
 	}
 }
 
 // BenchmarkSerialize writes the ADD.
 func BenchmarkSerialize(b *testing.B) {
-	_, ls := packetLayers(b, linuxLE, benchKinds(b)["ADD"])
+	_, ls := packetLayers(b, linuxLE, benchtest.Mix()[0])
 	fix := gopacket.SerializeOptions{FixLengths: true}
 	b.Run("Plain", func(b *testing.B) {
 		b.ReportAllocs()

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/gopacket"
+
+	"github.com/pfkeycap/pfkeycap/internal/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
@@ -151,7 +153,7 @@ func TestParser(t *testing.T) {
 	m := layers.Message{Base: layers.Base{Codec: linuxLE}}
 	parser := gopacket.NewDecodingLayerParser(layers.LayerTypeMessage, &m)
 	var types []gopacket.LayerType
-	data := benchKinds(t)["ADD"]
+	data := benchtest.Mix()[0]
 	if err := parser.DecodeLayers(data, &types); err != nil || len(types) != 1 || types[0] != layers.LayerTypeMessage {
 		t.Fatalf("%v, %v", types, err)
 	}
@@ -176,7 +178,7 @@ func TestParser(t *testing.T) {
 
 // TestDecodeOptions decodes with gopacket's ways of decoding.
 func TestDecodeOptions(t *testing.T) {
-	data := benchKinds(t)["ADD"]
+	data := benchtest.Mix()[0]
 	for _, o := range []gopacket.DecodeOptions{gopacket.Default, gopacket.Lazy, gopacket.NoCopy, gopacket.DecodeStreamsAsDatagrams} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
 			p := gopacket.NewPacket(data, linuxLE, o)

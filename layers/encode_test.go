@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/gopacket"
+
+	"github.com/pfkeycap/pfkeycap/internal/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
@@ -241,7 +243,7 @@ func TestMacOSForms(t *testing.T) {
 
 // TestReusedBuffer allocates nothing when the buffer and the layers are reused.
 func TestReusedBuffer(t *testing.T) {
-	_, ls := packetLayers(t, linuxLE, benchKinds(t)["ADD"])
+	_, ls := packetLayers(t, linuxLE, benchtest.Mix()[0])
 	b := gopacket.NewSerializeBuffer()
 	write := func() {
 		if err := linuxLE.Serialize(b, gopacket.SerializeOptions{FixLengths: true}, ls...); err != nil {

@@ -1,29 +1,47 @@
 package record_test
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/google/gopacket/pcapgo"
+
+	"github.com/pfkeycap/pfkeycap/internal/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )
 
+// benchRecords is how many records benchCapture has.
+const benchRecords = 1 << 16
+
+// benchCapture is a capture of the messages that all benchmarks decode.
+func benchCapture(b *testing.B, format record.Format) []byte {
+	b.Helper()
+	mix := benchtest.Mix()
+	rs := make([]*record.Record, benchRecords)
+	for i := range rs {
+		msg := mix[i%len(mix)]
+		rs[i] = &record.Record{Number: uint64(i + 1), Time: time.Unix(1777629600, int64(i)), Dir: record.FromKernel,
+			Codec: benchtest.Codec, Data: msg, OrigLen: len(msg)}
+	}
+	meta := record.Meta{Dialect: layers.Linux, Order: layers.LittleEndian, Keys: record.KeysInside}
+	capture := write(b, record.WriterOptions{Format: format, Meta: meta}, rs...)
+	b.SetBytes(int64(len(capture) / len(rs)))
+	return capture
+}
+
 // BenchmarkRead reads a capture from memory; one operation is one record.
 func BenchmarkRead(b *testing.B) {
-	meta := record.Meta{Dialect: layers.Linux, Order: layers.LittleEndian, Keys: record.KeysInside}
 	for _, bm := range []struct {
 		name   string
 		format record.Format
 	}{{"pcapng", record.PcapNG}, {"pcap", record.PcapNano}} {
 		b.Run(bm.name, func(b *testing.B) {
-			var rs []*record.Record
-			for range 1000 {
-				rs = append(rs, conversation(b, le, 32)...)
-			}
-			capture := write(b, record.WriterOptions{Format: bm.format, Meta: meta}, rs...)
-			b.SetBytes(int64(len(capture) / len(rs)))
+			capture := benchCapture(b, bm.format)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for done := 0; done < b.N; {
@@ -41,6 +59,28 @@ func BenchmarkRead(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkReadPcapgo reads the same capture as BenchmarkRead does with gopacket's
+// reader, without copying and with a buffer of 1 MiB.
+func BenchmarkReadPcapgo(b *testing.B) {
+	capture := benchCapture(b, record.PcapNG)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done := 0; done < b.N; {
+		r, err := pcapgo.NewNgReader(bufio.NewReaderSize(bytes.NewReader(capture), 1<<20), pcapgo.DefaultNgReaderOptions)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for ; done < b.N; done++ {
+			if _, _, err := r.ZeroCopyReadPacketData(); err != nil {
+				if err != io.EOF {
+					b.Fatal(err)
+				}
+				break
+			}
+		}
 	}
 }
 

@@ -49,6 +49,9 @@ var allowed = map[string]string{
 	"fuzz/engine":                     "layers",
 	"fuzz/law":                        "*",
 	"fuzz/seed":                       "fuzz/engine layers layers/gen layers/pfjson record record/convert",
+
+	"internal/bench":     "internal/benchtest record layers",
+	"internal/benchtest": "layers",
 }
 
 // forbidden are imports that no package outside of tests may have, with the

@@ -4,11 +4,9 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pfkeycap/pfkeycap/fixtures"
+	"github.com/pfkeycap/pfkeycap/internal/benchtest"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/record/trace"
@@ -44,17 +43,9 @@ func BenchmarkRecorder(b *testing.B) {
 	msgs := benchMessages(b)
 	var c float64
 	b.Run("C", func(b *testing.B) {
-		loop := compile(b, dir, "testdata/bench/recvloop.c")
-		file := filepath.Join(dir, "messages")
-		var all []byte
-		for _, m := range msgs {
-			all = append(binary.NativeEndian.AppendUint32(all, uint32(len(m))), m...)
-		}
-		if err := os.WriteFile(file, all, 0o600); err != nil {
-			b.Fatal(err)
-		}
+		loop := benchtest.Compile(b, "testdata/bench/recvloop.c")
 		n := (b.N + benchLot - 1) / benchLot * benchLot
-		out, err := exec.Command(loop, filepath.Join(dir, "c.pcapng"), fmt.Sprint(n), fmt.Sprint(benchLot), file).Output()
+		out, err := exec.Command(loop, filepath.Join(dir, "c.pcapng"), fmt.Sprint(n), fmt.Sprint(benchLot), benchtest.MessageFile(b, msgs)).Output()
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -181,18 +172,4 @@ func benchMessages(b *testing.B) (msgs [][]byte) {
 	}
 	b.Logf("%d different messages of %d bytes on average", len(msgs), bytes/len(msgs))
 	return msgs
-}
-
-// compile makes a program of a C file, or skips.
-func compile(b *testing.B, dir, source string) string {
-	b.Helper()
-	cc, err := exec.LookPath("cc")
-	if err != nil {
-		b.Skip("needs a C compiler to compare with: ", err)
-	}
-	out := filepath.Join(dir, "recvloop")
-	if text, err := exec.Command(cc, "-O2", "-o", out, source).CombinedOutput(); err != nil {
-		b.Skipf("needs a C compiler to compare with: %v\n%s", err, text)
-	}
-	return out
 }

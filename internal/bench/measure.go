@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (b *bench) file(name string) string { return filepath.Join(b.dir, name) }
+
+// prepare writes the captures that whole processes read, once.
+func (b *bench) prepare() error {
+	if _, err := os.Stat(b.binary()); err != nil {
+		return fmt.Errorf("%w: run make bench", err)
+	}
+	for _, c := range []struct {
+		name  string
+		write func(io.Writer, int) error
+		n     int
+	}{
+		{"one.pcapng", writeCapture, 1},
+		{"one.pcap", writeISAKMP, 1},
+		{"many.pcap", writeISAKMP, messages},
+		{"many.pcapng", writeCapture, messages},
+	} {
+		if _, err := os.Stat(b.file(c.name)); err == nil {
+			continue
+		}
+		f, err := os.Create(b.file(c.name))
+		if err != nil {
+			return err
+		}
+		w := bufio.NewWriterSize(f, 1<<20)
+		if err := errors.Join(c.write(w, c.n), w.Flush(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// binary is the program as make builds it.
+func (b *bench) binary() string {
+	path, err := filepath.Abs("pfkeycap")
+	if err != nil {
+		return "./pfkeycap"
+	}
+	return path
+}
+
+func (b *bench) pfkeycap(args ...string) []string {
+	return append(append([]string{b.binary()}, args...), b.file("many.pcapng"))
+}
+
+func (b *bench) tcpdump(args ...string) []string {
+	return append(append([]string{"tcpdump"}, args...), "-r", b.file("many.pcap"))
+}
+
+// usage is what a process used.
+type usage struct {
+	cpu  time.Duration // its own and the kernel's for it
+	peak int64         // KiB of memory
+}
+
+// once runs a command, whose output is thrown away.
+func (b *bench) once(argv []string) (usage, error) {
+	return finish(exec.Command(argv[0], argv[1:]...))
+}
+
+func finish(cmd *exec.Cmd) (usage, error) {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return usage{}, fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return usage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak(cmd.ProcessState)}, nil
+}
+
+// turns runs commands in turn and returns the least that each used.
+func (b *bench) turns(commands ...[]string) ([]usage, error) {
+	least := make([]usage, len(commands))
+	for round := range b.rounds {
+		for i, argv := range commands {
+			u, err := b.once(argv)
+			if err != nil {
+				return nil, err
+			}
+			if round == 0 {
+				least[i] = u
+			}
+			least[i].cpu, least[i].peak = min(least[i].cpu, u.cpu), min(least[i].peak, u.peak)
+		}
+	}
+	return least, nil
+}
+
+// processes compares pfkeycap with tcpdump -n, on as many packets.
+func (b *bench) processes(args ...string) (us, they usage, err error) {
+	if err := b.prepare(); err != nil {
+		return us, they, err
+	}
+	used, err := b.turns(b.pfkeycap(args...), b.tcpdump("-n"))
+	if err != nil {
+		return us, they, err
+	}
+	return used[0], used[1], nil
+}
+
+// fed runs a command with n packets on its standard input.
+func (b *bench) fed(write func(io.Writer, int) error, n int, argv []string) (usage, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return usage{}, err
+	}
+	defer r.Close()
+	wrote := make(chan error, 1)
+	go func() {
+		buf := bufio.NewWriterSize(w, 64<<10)
+		wrote <- errors.Join(write(buf, n), buf.Flush(), w.Close())
+	}()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin = r
+	u, err := finish(cmd)
+	r.Close() // so that writing ends if the command did
+	return u, errors.Join(err, <-wrote)
+}
+
+// test compiles the test binary of a package, once.
+func (b *bench) test(pkg string) (string, error) {
+	if t, ok := b.tests[pkg]; ok {
+		return t, nil
+	}
+	t := b.file(strings.NewReplacer("/", "_", ".", "").Replace(pkg) + ".test")
+	cmd := exec.Command("go", "test", "-c", "-o", t, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go test -c %s: %w\n%s", pkg, err, out)
+	}
+	b.tests[pkg] = t
+	return t, nil
+}
+
+// results are the metrics of benchmarks by the benchmark's name, the least of each.
+type results map[string]map[string]float64
+
+// benchmarks runs the benchmarks of a package several times.
+func (b *bench) benchmarks(pkg, pattern string) (results, error) {
+	test, err := b.test(pkg)
+	if err != nil {
+		return nil, err
+	}
+	all := results{}
+	for range b.rounds {
+		for _, p := range strings.Split(pattern, "|") {
+			list, err := b.output([]string{test, "-test.run", "^$", "-test.bench", anchored(p), "-test.benchtime", "100ms", "-test.benchmem"}, pkg)
+			if err != nil {
+				return nil, err
+			}
+			all.join(list)
+		}
+	}
+	return all, nil
+}
+
+// anchored makes a pattern that matches whole names.
+func anchored(p string) string {
+	parts := strings.Split(p, "/")
+	for i, s := range parts {
+		parts[i] = "^" + s + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+var benchmarkLine = regexp.MustCompile(`^(Benchmark\S*?)(?:-\d+)?\s+\d+\s+(.*)$`)
+
+// output runs a test binary in a directory and reads what its benchmarks print.
+func (b *bench) output(argv []string, dir string) (results, error) {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s%s", strings.Join(argv, " "), err, out, stderr.Bytes())
+	}
+	list := results{}
+	for line := range strings.Lines(string(out)) {
+		m := benchmarkLine.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil {
+			continue
+		}
+		metrics := map[string]float64{}
+		fields := strings.Fields(m[2])
+		for i := 0; i+1 < len(fields); i += 2 {
+			if v, err := strconv.ParseFloat(fields[i], 64); err == nil {
+				metrics[fields[i+1]] = v
+			}
+		}
+		list.join(results{m[1]: metrics})
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: no benchmark has run: %s", strings.Join(argv, " "), out)
+	}
+	return list, nil
+}
+
+// join keeps the lesser of what both have.
+func (r results) join(other results) {
+	for name, metrics := range other {
+		if r[name] == nil {
+			r[name] = map[string]float64{}
+		}
+		for unit, v := range metrics {
+			if old, ok := r[name][unit]; !ok || v < old {
+				r[name][unit] = v
+			}
+		}
+	}
+}

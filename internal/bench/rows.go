@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// messages is how many messages whole processes read.
+const messages = 1_000_000
+
+// rows is the table.
+var rows = []row{
+	{"flat decode, reused message, 4 message kinds", "C -O2 that copies the same fields", "≤ 1.8× its time, 0 allocations", 1.8, false,
+		inProcess("./layers", "BenchmarkDecode", "ns/msg", "BenchmarkDecode/Flat", "BenchmarkDecode/C",
+			"plain Go that copies the same fields", "BenchmarkDecode/Plain")},
+	{"decoding layer of gopacket", "gopacket's Ethernet/IPv4/TCP of equal size", "≤ 1.0×, 0 allocations", 1, false,
+		inProcess("./layers", "BenchmarkDecode/ParserSparse|BenchmarkTCP/ParserSparse", "ns/msg", "BenchmarkDecode/ParserSparse", "BenchmarkTCP/ParserSparse")},
+	{"NewPacket, a layer per extension", "gopacket's Ethernet/IPv4/TCP NewPacket", "≤ 1.3× per message", 1.3, false,
+		inProcess("./layers", "BenchmarkDecode/NewPacket|BenchmarkTCP/NewPacket", "ns/msg", "BenchmarkDecode/NewPacket", "BenchmarkTCP/NewPacket")},
+	{"hostile 64 KiB of 8-byte extensions, flat", "60 µs", "≤ 60 µs, 0 allocations", 1, false, hostile},
+	{"serialise into a reused buffer", "plain append", "≤ 1.5×, 0 allocations", 1.5, false,
+		inProcess("./layers", "BenchmarkSerialize/Plain|BenchmarkSerialize/Reused", "ns/op", "BenchmarkSerialize/Reused", "BenchmarkSerialize/Plain")},
+	{"read pcapng", "gopacket's pcapgo, zero-copy, 1 MiB buffer", "≥ 1.5× its rate, 0 allocations", 1.5, true,
+		rate(inProcess("./record", "BenchmarkRead/pcapng|BenchmarkReadPcapgo", "ns/op", "BenchmarkRead/pcapng", "BenchmarkReadPcapgo"))},
+	{"decode to text, 1 M messages, whole process", "tcpdump -n, as many ISAKMP packets of equal size", "≥ 9× its rate", 9, true, text},
+	{"decode -T json", "the same", "≥ 5× its rate", 5, true, jsonProcess},
+	{"JSON of a message", "encoding/json of the same model", "≥ 5× its rate", 5, true,
+		rate(inProcess("./layers/pfjson", "BenchmarkAppend|BenchmarkEncodingJSON", "ns/op", "BenchmarkAppend", "BenchmarkEncodingJSON/from_bytes",
+			"with a model that is filled already", "BenchmarkEncodingJSON/model_at_hand"))},
+	{"decode -Y, nothing matches", "decoding and counting all (--stats)", "≥ 50 % of its rate", 0.5, true, filtered},
+	{"peak memory, 10 M messages from a pipe", "tcpdump", "≤ 2×, no more than for 100,000", 2, false, memory},
+	{"record, --keys inside: processor time a message", "C: recvmmsg, a write per batch", "≤ 1.4×", 1.4, false, recorder("inside")},
+	{"record, stand-ins, keys beside", "the same", "≤ 1.5×", 1.5, false, recorder("beside")},
+	{"replay: an exchange", "bare write and read, same kernel", "≤ 1.3×", 1.3, false, exchange},
+	{"start: decode of one message", "tcpdump -r of one packet", "≤ 1.0×", 1, false, starting},
+	{"sandbox: true from start to finish", "bare linux.uml to the first line of init", "≤ 1.25×", 1.25, false,
+		inProcess("./replay/sandbox", "BenchmarkTrue|BenchmarkBareKernel/usual", "ns/op", "BenchmarkTrue", "BenchmarkBareKernel/usual")},
+}
+
+// inProcess compares two benchmarks of a package, and says more of others in a note:
+// pairs of a text and a name.
+func inProcess(pkg, pattern, unit, ours, theirs string, more ...string) func(*bench) (result, error) {
+	return func(b *bench) (res result, err error) {
+		list, err := b.benchmarks(pkg, pattern)
+		if err != nil {
+			return res, err
+		}
+		time := func(name string) float64 {
+			m := list[name]
+			if m[unit] == 0 { // a benchmark of one message
+				return m["ns/op"]
+			}
+			return m[unit]
+		}
+		us, they := time(ours), time(theirs)
+		if us == 0 || they == 0 {
+			return res, fmt.Errorf("%s has no result for %s and %s", pkg, ours, theirs)
+		}
+		res = result{ours: duration(us), theirs: duration(they), ratio: us / they}
+		if n, ok := list[ours]["allocs/op"]; ok && n > 0 {
+			res.note = fmt.Sprintf("%.0f allocations", n)
+		}
+		for i := 0; i+1 < len(more); i += 2 {
+			res.note += fmt.Sprintf("%s: %s", more[i], duration(time(more[i+1])))
+		}
+		return res, nil
+	}
+}
+
+// rate turns a ratio of times into one of rates.
+func rate(f func(*bench) (result, error)) func(*bench) (result, error) {
+	return func(b *bench) (result, error) {
+		res, err := f(b)
+		if err == nil {
+			res.ratio = 1 / res.ratio
+		}
+		return res, err
+	}
+}
+
+func hostile(b *bench) (res result, err error) {
+	list, err := b.benchmarks("./layers", "BenchmarkHostile")
+	if err != nil {
+		return res, err
+	}
+	flat, packet := list["BenchmarkHostile/Flat"], list["BenchmarkHostile/NewPacket"]
+	return result{
+		ours: duration(flat["ns/op"]), theirs: "–", ratio: flat["ns/op"] / 60e3,
+		note: fmt.Sprintf("%.0f allocations; NewPacket, a layer per extension, without recursion: %s", flat["allocs/op"], duration(packet["ns/op"])),
+	}, nil
+}
+
+func text(b *bench) (res result, err error) {
+	us, they, err := b.processes("decode")
+	if err != nil {
+		return res, err
+	}
+	verbose, err := b.once(b.tcpdump("-n", "-vv"))
+	if err != nil {
+		return res, err
+	}
+	return result{ours: perSecond(us.cpu), theirs: perSecond(they.cpu), ratio: they.cpu.Seconds() / us.cpu.Seconds(),
+		note: fmt.Sprintf("tcpdump -n prints the type of a packet, pfkeycap the message; tcpdump -n -vv, which prints the message, %s: %.1f×",
+			perSecond(verbose.cpu), verbose.cpu.Seconds()/us.cpu.Seconds())}, nil
+}
+
+func jsonProcess(b *bench) (res result, err error) {
+	us, they, err := b.processes("decode", "-T", "json")
+	if err != nil {
+		return res, err
+	}
+	return result{ours: perSecond(us.cpu), theirs: perSecond(they.cpu), ratio: they.cpu.Seconds() / us.cpu.Seconds()}, nil
+}
+
+func filtered(b *bench) (res result, err error) {
+	if err := b.prepare(); err != nil {
+		return res, err
+	}
+	used, err := b.turns(b.pfkeycap("decode", "-Y", "errno != 0"), b.pfkeycap("decode", "--stats"))
+	if err != nil {
+		return res, err
+	}
+	us, they := used[0].cpu, used[1].cpu
+	return result{ours: perSecond(us), theirs: perSecond(they), ratio: they.Seconds() / us.Seconds()}, nil
+}
+
+func starting(b *bench) (res result, err error) {
+	if err := b.prepare(); err != nil {
+		return res, err
+	}
+	rounds := b.rounds
+	b.rounds *= 10
+	defer func() { b.rounds = rounds }()
+	used, err := b.turns([]string{b.binary(), "decode", b.file("one.pcapng")}, []string{"tcpdump", "-n", "-r", b.file("one.pcap")})
+	if err != nil {
+		return res, err
+	}
+	us, they := used[0].cpu, used[1].cpu
+	return result{ours: duration(float64(us)), theirs: duration(float64(they)), ratio: us.Seconds() / they.Seconds()}, nil
+}
+
+func memory(b *bench) (res result, err error) {
+	if err := b.prepare(); err != nil {
+		return res, err
+	}
+	ours, theirs := []string{b.binary(), "decode", "-"}, []string{"tcpdump", "-n", "-r", "-"}
+	var few, many, tcpdump usage
+	if few, err = b.fed(writeCapture, messages/10, ours); err != nil {
+		return res, err
+	}
+	if many, err = b.fed(writeCapture, messages*10, ours); err != nil {
+		return res, err
+	}
+	if tcpdump, err = b.fed(writeISAKMP, messages*10, theirs); err != nil {
+		return res, err
+	}
+	mib := func(u usage) string { return fmt.Sprintf("%.1f MiB", float64(u.peak)/1024) }
+	return result{ours: mib(many), theirs: mib(tcpdump), ratio: float64(many.peak) / float64(tcpdump.peak),
+		note: fmt.Sprintf("100,000 messages: %s", mib(few))}, nil
+}
+
+func recorder(mode string) func(*bench) (result, error) {
+	return func(b *bench) (res result, err error) {
+		list, err := b.benchmarks("./cmd/pfkeycap", "BenchmarkRecorder")
+		if err != nil {
+			return res, err
+		}
+		us, they := list["BenchmarkRecorder/"+mode]["cpu-ns/op"], list["BenchmarkRecorder/C"]["cpu-ns/op"]
+		if us == 0 || they == 0 {
+			return res, fmt.Errorf("the benchmark gave no result")
+		}
+		res = result{ours: duration(us), theirs: duration(they), ratio: us / they}
+		if mode == "inside" {
+			res.note = fmt.Sprintf("without tracing (which message answers which, second copies, process names): %s",
+				duration(list["BenchmarkRecorder/pump"]["cpu-ns/op"]))
+		}
+		return res, nil
+	}
+}
+
+// exchange runs the benchmark inside the sandbox, where the kernel has PF_KEY.
+func exchange(b *bench) (res result, err error) {
+	if err := b.prepare(); err != nil {
+		return res, err
+	}
+	test, err := b.test("./replay/kernel")
+	if err != nil {
+		return res, err
+	}
+	list, err := b.output([]string{b.binary(), "sandbox", "--", test, "-test.run", "^$", "-test.bench", "BenchmarkRate", "-test.benchtime", "10x"}, "replay/kernel")
+	if err != nil {
+		return res, err
+	}
+	m := list["BenchmarkRate"]
+	us, they := m["lockstep-ns/request"], m["bare-ns/request"]
+	if us == 0 || they == 0 {
+		return res, fmt.Errorf("the benchmark gave no result")
+	}
+	return result{ours: duration(us), theirs: duration(they), ratio: us / they,
+		note: fmt.Sprintf("of a capture of 10,000 messages; at top speed: %s", duration(m["topspeed-ns/request"]))}, nil
+}
+
+// duration writes nanoseconds in a unit that suits them.
+func duration(ns float64) string {
+	switch {
+	case ns < 100:
+		return fmt.Sprintf("%.1f ns", ns)
+	case ns < 10e3:
+		return fmt.Sprintf("%.0f ns", ns)
+	case ns < 1e6:
+		return fmt.Sprintf("%.1f µs", ns/1e3)
+	case ns < 100e6:
+		return fmt.Sprintf("%.2f ms", ns/1e6)
+	}
+	return fmt.Sprintf("%.0f ms", ns/1e6)
+}
+
+func perSecond(d time.Duration) string {
+	return fmt.Sprintf("%.2f M/s", messages/d.Seconds()/1e6)
+}
