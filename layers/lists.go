@@ -70,18 +70,21 @@ func (c Codec) AppendAlg(list []byte, a Alg) []byte {
 }
 
 // Requests returns the requests of the policy that are whole.
-func (x *Policy) Requests() []Request {
+func (x *Policy) Requests() []Request { return x.AppendRequests(nil) }
+
+// AppendRequests appends the requests of the policy that are whole to dst, for those
+// who read many policies.
+func (x *Policy) AppendRequests(dst []Request) []Request {
 	c := x.Codec()
 	id := c.Dialect.table().request
-	var list []Request
 	for rest := x.List; ; {
 		one, more := splitRequest(rest, id, c.big())
 		if one == nil {
-			return list
+			return dst
 		}
 		var r Request
 		r.decode(id, c.big(), one)
-		list = append(list, r)
+		dst = append(dst, r)
 		rest = more
 	}
 }

@@ -281,12 +281,21 @@ type tracedSource struct {
 
 func (s *tracedSource) Next() (*record.Record, error) {
 	r, err := s.Reader.Next()
-	var se *statusError
-	if err != nil && err != io.EOF && !errors.As(err, &se) {
-		err = inputError(s.name, err)
+	if err != nil {
+		return r, s.explain(err)
 	}
-	if err == nil && s.unheard && r.Codec.Dialect != layers.Linux {
+	if s.unheard && r.Codec.Dialect != layers.Linux {
 		r.Dir, r.TwinOf, r.ReplyTo = record.Unknown, 0, 0
 	}
-	return r, err
+	return r, nil
+}
+
+// explain gives an error the file's name and an exit status. It is a function of its own
+// because what errors.As fills in is on the heap, which every record would pay for.
+func (s *tracedSource) explain(err error) error {
+	var se *statusError
+	if err == io.EOF || errors.As(err, &se) {
+		return err
+	}
+	return inputError(s.name, err)
 }

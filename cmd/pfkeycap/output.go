@@ -62,6 +62,8 @@ type printer struct {
 	ids   func(r *record.Record, secret []byte, key int) [4]byte
 	flush int // bytes to gather before writing
 
+	jrec     pfjson.Record    // what JSON is made of
+	current  *record.Record   // that is being written as JSON
 	problems []pfjson.Problem // of the next record, for JSON
 	judge    func() *judge    // says problems too; may be nil
 	fields   *filter.Fields   // the columns of -T fields and csv
@@ -107,6 +109,7 @@ func newPrinter(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (
 func (p *printer) setIDs(ids func(*record.Record, []byte, int) [4]byte) {
 	p.ids = ids
 	p.opt.ID = ids
+	p.jopt.ID = func(secret []byte, key int) [4]byte { return p.ids(p.current, secret, key) }
 	p.text = render.New(p.opt)
 }
 
@@ -190,12 +193,13 @@ func (p *printer) appendJSON(dst []byte, r *record.Record) []byte {
 	if p.judge != nil {
 		p.problems = p.judge().appendProblems(p.problems, r)
 	}
-	p.jopt.ID = func(secret []byte, key int) [4]byte { return p.ids(r, secret, key) }
-	dst = pfjson.Append(dst, &pfjson.Record{
+	p.current = r
+	p.jrec = pfjson.Record{
 		Number: r.Number, Time: r.Time, Direction: r.Dir.String(), Codec: r.Codec,
 		Data: data, Length: r.OrigLen, TwinOf: r.TwinOf, ReplyTo: r.ReplyTo,
 		Process: r.Process, WriteErrno: r.WriteErrno, Comments: r.Comments, Problems: p.problems,
-	}, p.jopt)
+	}
+	dst = pfjson.Append(dst, &p.jrec, p.jopt)
 	p.problems = p.problems[:0]
 	return append(dst, '\n')
 }

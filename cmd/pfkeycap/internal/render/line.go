@@ -532,7 +532,8 @@ func (p *Printer) appendPolicyTail(dst []byte, x *layers.Policy) []byte {
 		dst = append(dst, " priority="...)
 		dst = strconv.AppendUint(dst, uint64(x.Priority), 10)
 	}
-	for _, q := range x.Requests() {
+	var requests [4]layers.Request // most have no more
+	for _, q := range x.AppendRequests(requests[:0]) {
 		dst = append(dst, ' ')
 		if q.Proto < 256 {
 			dst = AppendProto(dst, uint8(q.Proto))
