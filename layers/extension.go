@@ -22,9 +22,9 @@ type Extension interface {
 	Name() string
 
 	decode(id layout, big bool, b []byte)
-	encode(id layout, big bool, dst []byte) []byte // appends all but the header
-	size(id layout) int                            // bytes that encode appends, and the header; 0 if the layout is another struct's
-	standsFor() shape.Meaning                      // the one thing the struct is for, or NoMeaning
+	encode(id layout, big bool, b []byte) // fills in b, which has size bytes, all but the header
+	size(id layout) int                   // 0 if the layout is another struct's
+	standsFor() shape.Meaning             // the one thing the struct is for, or NoMeaning
 }
 
 // Decode adds the layers of a message to p: a Base, a layer for each extension,
@@ -138,11 +138,13 @@ func serializeExtension(x Extension, b gopacket.SerializeBuffer, opts gopacket.S
 			return fmt.Errorf("dialect %v has no extension %s", c.Dialect, shape.Meanings[m].Go)
 		}
 		id = e.layout
-		if sa, ok := x.(*SA); ok && e.longMin != 0 && sa.isLong(int(e.longMin)) {
-			id = e.long
-		}
-		if s, ok := x.(*SessionID); ok && isILP32(s.Contents, big) {
-			id = layoutSadbSessionIdIlp32
+		if e.twoForms {
+			if sa, ok := x.(*SA); ok && e.longMin != 0 && sa.isLong(int(e.longMin)) {
+				id = e.long
+			}
+			if s, ok := x.(*SessionID); ok && isILP32(s.Contents, big) {
+				id = layoutSadbSessionIdIlp32
+			}
 		}
 	}
 	n := x.size(id)
@@ -163,8 +165,10 @@ func serializeExtension(x Extension, b gopacket.SerializeBuffer, opts gopacket.S
 	}
 	put16(p, big, words)
 	put16(p[2:], big, number)
-	x.encode(id, big, p[:ExtLen])
-	clear(p[n:])
+	x.encode(id, big, p[:n])
+	if n < padded {
+		clear(p[n:])
+	}
 	return nil
 }
 

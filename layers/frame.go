@@ -280,7 +280,7 @@ func (x *Unknown) decode(_ layout, big bool, b []byte) {
 
 func (x *Unknown) size(layout) int { return ExtLen + len(x.Data) }
 
-func (x *Unknown) encode(_ layout, _ bool, dst []byte) []byte { return append(dst, x.Data...) }
+func (x *Unknown) encode(_ layout, _ bool, b []byte) { copy(b[ExtLen:], x.Data) }
 
 func (x *Unknown) standsFor() shape.Meaning { return shape.NoMeaning }
 

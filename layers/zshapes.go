@@ -205,20 +205,19 @@ func (x *SA) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *SA) encode(id layout, big bool, dst []byte) []byte {
+func (x *SA) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbSa:
-		var b [16]byte
+		_ = b[15]
 		put32(b[4:], true, x.SPI)
 		b[8] = x.Replay
 		b[9] = x.State
 		b[10] = x.Auth
 		b[11] = x.Encrypt
 		put32(b[12:], big, x.Flags)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[16:], x.Tail)
 	case layoutSadbSa2:
-		var b [24]byte
+		_ = b[23]
 		put32(b[4:], true, x.SPI)
 		b[8] = x.Replay
 		b[9] = x.State
@@ -229,10 +228,8 @@ func (x *SA) encode(id layout, big bool, dst []byte) []byte {
 		put16(b[18:], big, x.NATTInterval)
 		put16(b[20:], big, x.NATTOffloadInterval)
 		put16(b[22:], big, x.NATTSrcPort)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[24:], x.Tail)
 	}
-	return dst
 }
 
 func (x *SA) size(id layout) int {
@@ -285,14 +282,13 @@ func (x *Lifetime) decode(id layout, big bool, b []byte) {
 	x.Tail = b[32:len(b):len(b)]
 }
 
-func (x *Lifetime) encode(id layout, big bool, dst []byte) []byte {
-	var b [32]byte
+func (x *Lifetime) encode(id layout, big bool, b []byte) {
+	_ = b[31]
 	put32(b[4:], big, x.Allocations)
 	put64(b[8:], big, x.Bytes)
 	put64(b[16:], big, x.AddTime)
 	put64(b[24:], big, x.UseTime)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[32:], x.Tail)
 }
 
 func (x *Lifetime) size(id layout) int {
@@ -343,22 +339,19 @@ func (x *Address) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *Address) encode(id layout, big bool, dst []byte) []byte {
+func (x *Address) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbAddress:
-		var b [8]byte
+		_ = b[7]
 		b[4] = x.Proto
 		b[5] = x.PrefixLen
 		put16(b[6:], big, uint16(x.Reserved))
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Sockaddr...)
+		copy(b[8:], x.Sockaddr)
 	case layoutSadbAddressOpenbsd:
-		var b [8]byte
+		_ = b[7]
 		put32(b[4:], big, x.Reserved)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Sockaddr...)
+		copy(b[8:], x.Sockaddr)
 	}
-	return dst
 }
 
 func (x *Address) size(id layout) int {
@@ -399,12 +392,11 @@ func (x *Key) decode(id layout, big bool, b []byte) {
 	x.Octets = b[8:len(b):len(b)]
 }
 
-func (x *Key) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Key) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], big, x.Bits)
 	put16(b[6:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Octets...)
+	copy(b[8:], x.Octets)
 }
 
 func (x *Key) size(id layout) int {
@@ -445,13 +437,12 @@ func (x *Identity) decode(id layout, big bool, b []byte) {
 	x.Data = b[16:len(b):len(b)]
 }
 
-func (x *Identity) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *Identity) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put16(b[4:], big, x.Type)
 	put16(b[6:], big, x.Reserved)
 	put64(b[8:], big, x.ID)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Data...)
+	copy(b[16:], x.Data)
 }
 
 func (x *Identity) size(id layout) int {
@@ -511,30 +502,27 @@ func (x *Sensitivity) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *Sensitivity) encode(id layout, big bool, dst []byte) []byte {
+func (x *Sensitivity) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbSens:
-		var b [16]byte
+		_ = b[15]
 		put32(b[4:], big, x.DPD)
 		b[8] = x.SensLevel
 		b[9] = x.SensLen
 		b[10] = x.IntegLevel
 		b[11] = x.IntegLen
 		put32(b[12:], big, x.Reserved)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Bitmaps...)
+		copy(b[16:], x.Bitmaps)
 	case layoutSadbSensIllumos:
-		var b [16]byte
+		_ = b[15]
 		put32(b[4:], big, x.DPD)
 		b[8] = x.SensLevel
 		b[9] = x.SensLen
 		b[10] = x.IntegLevel
 		b[11] = x.IntegLen
 		put32(b[12:], big, x.Reserved)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Bitmaps...)
+		copy(b[16:], x.Bitmaps)
 	}
-	return dst
 }
 
 func (x *Sensitivity) size(id layout) int {
@@ -611,30 +599,26 @@ func (x *Proposal) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *Proposal) encode(id layout, big bool, dst []byte) []byte {
+func (x *Proposal) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbProp:
-		var b [8]byte
+		_ = b[7]
 		b[4] = x.Replay
 		copy(b[5:8], x.Reserved[:])
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[8:], x.List)
 	case layoutSadbPropOpenbsd:
-		var b [8]byte
+		_ = b[7]
 		b[5] = x.Replay
 		copy(b[6:8], x.Reserved[:])
 		b[4] = x.Num
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[8:], x.List)
 	case layoutSadbPropIllumos:
-		var b [8]byte
+		_ = b[7]
 		b[4] = x.Replay
 		b[5] = x.EReserved
 		put16(b[6:], big, x.NumECombs)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[8:], x.List)
 	}
-	return dst
 }
 
 func (x *Proposal) size(id layout) int {
@@ -687,13 +671,12 @@ func (x *ExtendedProposal) decode(id layout, big bool, b []byte) {
 	x.List = b[8:len(b):len(b)]
 }
 
-func (x *ExtendedProposal) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *ExtendedProposal) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	b[4] = x.Replay
 	b[5] = x.Reserved
 	put16(b[6:], big, x.NumCombs)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.List...)
+	copy(b[8:], x.List)
 }
 
 func (x *ExtendedProposal) size(id layout) int {
@@ -783,8 +766,7 @@ func (x *Comb) encode(id layout, big bool, dst []byte) []byte {
 	put64(b[48:], big, x.HardAddTime)
 	put64(b[56:], big, x.SoftUseTime)
 	put64(b[64:], big, x.HardUseTime)
-	dst = append(dst, b[0:]...)
-	return dst
+	return append(dst, b[:]...)
 }
 
 // Supported lists the algorithms a kernel has (RFC 2367 2.3.8).
@@ -802,11 +784,10 @@ func (x *Supported) decode(id layout, big bool, b []byte) {
 	x.List = b[8:len(b):len(b)]
 }
 
-func (x *Supported) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Supported) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.List...)
+	copy(b[8:], x.List)
 }
 
 func (x *Supported) size(id layout) int {
@@ -874,8 +855,7 @@ func (x *Alg) encode(id layout, big bool, dst []byte) []byte {
 		put16(b[2:], big, x.MinBits)
 		put16(b[4:], big, x.MaxBits)
 		put16(b[6:], big, x.Reserved)
-		dst = append(dst, b[0:]...)
-		return dst
+		return append(dst, b[:]...)
 	case layoutSadbAlgIllumos:
 		var b [8]byte
 		b[0] = x.ID
@@ -884,8 +864,7 @@ func (x *Alg) encode(id layout, big bool, dst []byte) []byte {
 		put16(b[4:], big, x.MaxBits)
 		b[6] = x.Increment
 		b[7] = x.SaltBits
-		dst = append(dst, b[0:]...)
-		return dst
+		return append(dst, b[:]...)
 	}
 	return dst
 }
@@ -919,24 +898,21 @@ func (x *SPIRange) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *SPIRange) encode(id layout, big bool, dst []byte) []byte {
+func (x *SPIRange) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbSpirange:
-		var b [16]byte
+		_ = b[15]
 		put32(b[4:], big, x.Min)
 		put32(b[8:], big, x.Max)
 		put32(b[12:], big, x.Reserved)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[16:], x.Tail)
 	case layoutSadbSpirangeIllumos:
-		var b [16]byte
+		_ = b[15]
 		put32(b[4:], true, x.Min)
 		put32(b[8:], true, x.Max)
 		put32(b[12:], big, x.Reserved)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[16:], x.Tail)
 	}
-	return dst
 }
 
 func (x *SPIRange) size(id layout) int {
@@ -983,11 +959,10 @@ func (x *KMPrivate) decode(id layout, big bool, b []byte) {
 	x.Data = b[8:len(b):len(b)]
 }
 
-func (x *KMPrivate) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *KMPrivate) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Data...)
+	copy(b[8:], x.Data)
 }
 
 func (x *KMPrivate) size(id layout) int {
@@ -1058,28 +1033,25 @@ func (x *SA2) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *SA2) encode(id layout, big bool, dst []byte) []byte {
+func (x *SA2) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbXSa2:
-		var b [16]byte
+		_ = b[15]
 		b[4] = x.Mode
 		b[5] = x.Reserved1
 		put16(b[6:], big, x.Reserved2)
 		put32(b[8:], big, x.Sequence)
 		put32(b[12:], big, x.ReqID)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[16:], x.Tail)
 	case layoutSadbXSa2Darwin:
-		var b [16]byte
+		_ = b[15]
 		b[4] = x.Mode
 		put32(b[8:], big, x.Sequence)
 		put32(b[12:], big, x.ReqID)
 		b[5] = x.AlwaysExpire
 		put16(b[6:], big, x.Flags)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[16:], x.Tail)
 	}
-	return dst
 }
 
 func (x *SA2) size(id layout) int {
@@ -1179,46 +1151,41 @@ func (x *Policy) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *Policy) encode(id layout, big bool, dst []byte) []byte {
+func (x *Policy) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbXPolicy:
-		var b [16]byte
+		_ = b[15]
 		put16(b[4:], big, x.Type)
 		b[6] = x.Dir
 		b[7] = x.Reserved
 		put32(b[8:], big, x.ID)
 		put32(b[12:], big, x.Priority)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyFreebsd:
-		var b [16]byte
+		_ = b[15]
 		put16(b[4:], big, x.Type)
 		b[6] = x.Dir
 		put32(b[8:], big, x.ID)
 		put32(b[12:], big, x.Priority)
 		b[7] = x.Scope
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyNetbsd:
-		var b [16]byte
+		_ = b[15]
 		put16(b[4:], big, x.Type)
 		b[6] = x.Dir
 		put32(b[8:], big, x.ID)
 		b[7] = x.Flags
 		put32(b[12:], big, x.Reserved2)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyKame:
-		var b [16]byte
+		_ = b[15]
 		put16(b[4:], big, x.Type)
 		b[6] = x.Dir
 		b[7] = x.Reserved
 		put32(b[8:], big, x.ID)
 		put32(b[12:], big, x.Reserved2)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.List...)
+		copy(b[16:], x.List)
 	}
-	return dst
 }
 
 func (x *Policy) size(id layout) int {
@@ -1269,11 +1236,10 @@ func (x *PolicySeq) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *PolicySeq) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *PolicySeq) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Seq)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *PolicySeq) size(id layout) int {
@@ -1354,8 +1320,7 @@ func (x *Request) encode(id layout, big bool, dst []byte) []byte {
 		put16(b[6:], big, x.Reserved1)
 		put32(b[8:], big, x.ReqID)
 		put32(b[12:], big, x.Reserved2)
-		dst = append(dst, b[0:]...)
-		return append(dst, x.Sockaddrs...)
+		return append(append(dst, b[:]...), x.Sockaddrs...)
 	case layoutSadbXIpsecrequestKame:
 		var b [8]byte
 		put16(b[0:], big, x.Len)
@@ -1363,8 +1328,7 @@ func (x *Request) encode(id layout, big bool, dst []byte) []byte {
 		b[4] = x.Mode
 		b[5] = x.Level
 		put16(b[6:], big, uint16(x.ReqID))
-		dst = append(dst, b[0:]...)
-		return append(dst, x.Sockaddrs...)
+		return append(append(dst, b[:]...), x.Sockaddrs...)
 	}
 	return dst
 }
@@ -1386,12 +1350,11 @@ func (x *NATTType) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *NATTType) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *NATTType) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	b[4] = x.Type
 	copy(b[5:8], x.Reserved[:])
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *NATTType) size(id layout) int {
@@ -1438,12 +1401,11 @@ func (x *NATTPort) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *NATTPort) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *NATTPort) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], true, x.Port)
 	put16(b[6:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *NATTPort) size(id layout) int {
@@ -1482,12 +1444,11 @@ func (x *NATTFrag) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *NATTFrag) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *NATTFrag) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], big, x.FragLen)
 	put16(b[6:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *NATTFrag) size(id layout) int {
@@ -1536,13 +1497,12 @@ func (x *SecCtx) decode(id layout, big bool, b []byte) {
 	x.Context = b[8:len(b):len(b)]
 }
 
-func (x *SecCtx) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *SecCtx) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	b[4] = x.CtxAlg
 	b[5] = x.CtxDOI
 	put16(b[6:], big, x.CtxLen)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Context...)
+	copy(b[8:], x.Context)
 }
 
 func (x *SecCtx) size(id layout) int {
@@ -1587,11 +1547,10 @@ func (x *KMAddress) decode(id layout, big bool, b []byte) {
 	x.Sockaddrs = b[8:len(b):len(b)]
 }
 
-func (x *KMAddress) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *KMAddress) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Sockaddrs...)
+	copy(b[8:], x.Sockaddrs)
 }
 
 func (x *KMAddress) size(id layout) int {
@@ -1644,15 +1603,14 @@ func (x *Filter) decode(id layout, big bool, b []byte) {
 	x.Tail = b[40:len(b):len(b)]
 }
 
-func (x *Filter) encode(id layout, big bool, dst []byte) []byte {
-	var b [40]byte
+func (x *Filter) encode(id layout, big bool, b []byte) {
+	_ = b[39]
 	copy(b[4:20], x.SrcAddr[:])
 	copy(b[20:36], x.DstAddr[:])
 	put16(b[36:], big, x.Family)
 	b[38] = x.SrcPrefixLen
 	b[39] = x.DstPrefixLen
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[40:], x.Tail)
 }
 
 func (x *Filter) size(id layout) int {
@@ -1697,11 +1655,10 @@ func (x *SAReplay) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *SAReplay) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *SAReplay) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Replay)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *SAReplay) size(id layout) int {
@@ -1748,12 +1705,11 @@ func (x *IfHWOffload) decode(id layout, big bool, b []byte) {
 	x.Tail = b[40:len(b):len(b)]
 }
 
-func (x *IfHWOffload) encode(id layout, big bool, dst []byte) []byte {
-	var b [40]byte
+func (x *IfHWOffload) encode(id layout, big bool, b []byte) {
+	_ = b[39]
 	put32(b[4:], big, x.Flags)
 	copy(b[8:40], x.If[:])
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[40:], x.Tail)
 }
 
 func (x *IfHWOffload) size(id layout) int {
@@ -1806,15 +1762,14 @@ func (x *IPsecIf) decode(id layout, big bool, b []byte) {
 	x.Tail = b[80:len(b):len(b)]
 }
 
-func (x *IPsecIf) encode(id layout, big bool, dst []byte) []byte {
-	var b [80]byte
+func (x *IPsecIf) encode(id layout, big bool, b []byte) {
+	_ = b[79]
 	copy(b[4:28], x.InternalIf[:])
 	copy(b[28:52], x.OutgoingIf[:])
 	copy(b[52:76], x.IPsecIf[:])
 	put16(b[76:], big, x.InitDisabled)
 	put16(b[78:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[80:], x.Tail)
 }
 
 func (x *IPsecIf) size(id layout) int {
@@ -1873,24 +1828,21 @@ func (x *SessionID) decode(id layout, big bool, b []byte) {
 	}
 }
 
-func (x *SessionID) encode(id layout, big bool, dst []byte) []byte {
+func (x *SessionID) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbSessionId:
-		var b [24]byte
+		_ = b[23]
 		copy(b[4:8], x.Pad[:])
 		put64(b[8:], big, x.V0)
 		put64(b[16:], big, x.V1)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[24:], x.Tail)
 	case layoutSadbSessionIdIlp32:
-		var b [24]byte
+		_ = b[23]
 		copy(b[20:24], x.Pad[:])
 		put64(b[4:], big, x.V0)
 		put64(b[12:], big, x.V1)
-		dst = append(dst, b[4:]...)
-		return append(dst, x.Tail...)
+		copy(b[24:], x.Tail)
 	}
-	return dst
 }
 
 func (x *SessionID) size(id layout) int {
@@ -1941,13 +1893,12 @@ func (x *SAStats) decode(id layout, big bool, b []byte) {
 	x.List = b[16:len(b):len(b)]
 }
 
-func (x *SAStats) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *SAStats) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Dir)
 	put32(b[8:], big, x.Reserved)
 	put32(b[12:], big, x.ListLen)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.List...)
+	copy(b[16:], x.List)
 }
 
 func (x *SAStats) size(id layout) int {
@@ -1998,8 +1949,7 @@ func (x *SAStat) encode(id layout, big bool, dst []byte) []byte {
 	put32(b[0:], true, x.SPI)
 	put32(b[4:], big, x.Created)
 	copy(b[8:40], x.LifetimeC[:])
-	dst = append(dst, b[0:]...)
-	return dst
+	return append(dst, b[:]...)
 }
 
 // Protocol holds one protocol, flow type or SA type, by the extension that carries it.
@@ -2023,14 +1973,13 @@ func (x *Protocol) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *Protocol) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Protocol) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	b[4] = x.Proto
 	b[5] = x.Direction
 	b[6] = x.Flags
 	b[7] = x.Reserved2
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *Protocol) size(id layout) int {
@@ -2077,12 +2026,11 @@ func (x *UDPEncap) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *UDPEncap) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *UDPEncap) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], true, x.Port)
 	put16(b[6:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *UDPEncap) size(id layout) int {
@@ -2127,11 +2075,10 @@ func (x *Tag) decode(id layout, big bool, b []byte) {
 	x.Data = b[8:len(b):len(b)]
 }
 
-func (x *Tag) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Tag) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.TagLen)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Data...)
+	copy(b[8:], x.Data)
 }
 
 func (x *Tag) size(id layout) int {
@@ -2176,11 +2123,10 @@ func (x *Tap) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *Tap) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Tap) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.Unit)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *Tap) size(id layout) int {
@@ -2227,12 +2173,11 @@ func (x *RDomain) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *RDomain) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *RDomain) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], big, x.Dom1)
 	put16(b[6:], big, x.Dom2)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *RDomain) size(id layout) int {
@@ -2277,11 +2222,10 @@ func (x *MTU) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *MTU) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *MTU) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], big, x.MTU)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *MTU) size(id layout) int {
@@ -2328,12 +2272,11 @@ func (x *ReplayCount) decode(id layout, big bool, b []byte) {
 	x.Tail = b[16:len(b):len(b)]
 }
 
-func (x *ReplayCount) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *ReplayCount) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Reserved)
 	put64(b[8:], big, x.Count)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[16:], x.Tail)
 }
 
 func (x *ReplayCount) size(id layout) int {
@@ -2394,8 +2337,8 @@ func (x *Counter) decode(id layout, big bool, b []byte) {
 	x.Tail = b[72:len(b):len(b)]
 }
 
-func (x *Counter) encode(id layout, big bool, dst []byte) []byte {
-	var b [72]byte
+func (x *Counter) encode(id layout, big bool, b []byte) {
+	_ = b[71]
 	put32(b[4:], big, x.Pad)
 	put64(b[8:], big, x.InPackets)
 	put64(b[16:], big, x.OutPackets)
@@ -2405,8 +2348,7 @@ func (x *Counter) encode(id layout, big bool, dst []byte) []byte {
 	put64(b[48:], big, x.OutDrops)
 	put64(b[56:], big, x.InDecompBytes)
 	put64(b[64:], big, x.OutUncompBytes)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[72:], x.Tail)
 }
 
 func (x *Counter) size(id layout) int {
@@ -2455,13 +2397,12 @@ func (x *Iface) decode(id layout, big bool, b []byte) {
 	x.Tail = b[16:len(b):len(b)]
 }
 
-func (x *Iface) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *Iface) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Unit)
 	b[8] = x.Direction
 	copy(b[9:16], x.Reserved[:])
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[16:], x.Tail)
 }
 
 func (x *Iface) size(id layout) int {
@@ -2508,12 +2449,11 @@ func (x *Credentials) decode(id layout, big bool, b []byte) {
 	x.Data = b[8:len(b):len(b)]
 }
 
-func (x *Credentials) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Credentials) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put16(b[4:], big, x.Type)
 	put16(b[6:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Data...)
+	copy(b[8:], x.Data)
 }
 
 func (x *Credentials) size(id layout) int {
@@ -2550,11 +2490,10 @@ func (x *ExtendedRegister) decode(id layout, big bool, b []byte) {
 	x.More = b[8:len(b):len(b)]
 }
 
-func (x *ExtendedRegister) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *ExtendedRegister) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	copy(b[4:8], x.SATypes[:])
-	dst = append(dst, b[4:]...)
-	return append(dst, x.More...)
+	copy(b[8:], x.More)
 }
 
 func (x *ExtendedRegister) size(id layout) int {
@@ -2632,8 +2571,7 @@ func (x *ExtendedComb) encode(id layout, big bool, dst []byte) []byte {
 	put64(b[40:], big, x.HardAddTime)
 	put64(b[48:], big, x.SoftUseTime)
 	put64(b[56:], big, x.HardUseTime)
-	dst = append(dst, b[0:]...)
-	return dst
+	return append(dst, b[:]...)
 }
 
 // AlgDesc is one algorithm of an ExtendedComb, 8 bytes.
@@ -2666,8 +2604,7 @@ func (x *AlgDesc) encode(id layout, big bool, dst []byte) []byte {
 	b[3] = x.Reserved
 	put16(b[4:], big, x.MinBits)
 	put16(b[6:], big, x.MaxBits)
-	dst = append(dst, b[0:]...)
-	return dst
+	return append(dst, b[:]...)
 }
 
 // KMCookie ties an SA to the key management exchange that made it.
@@ -2689,13 +2626,12 @@ func (x *KMCookie) decode(id layout, big bool, b []byte) {
 	x.Tail = b[16:len(b):len(b)]
 }
 
-func (x *KMCookie) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *KMCookie) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Proto)
 	put32(b[8:], big, x.Cookie)
 	put32(b[12:], big, x.Reserved)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[16:], x.Tail)
 }
 
 func (x *KMCookie) size(id layout) int {
@@ -2740,11 +2676,10 @@ func (x *Pair) decode(id layout, big bool, b []byte) {
 	x.Tail = b[8:len(b):len(b)]
 }
 
-func (x *Pair) encode(id layout, big bool, dst []byte) []byte {
-	var b [8]byte
+func (x *Pair) encode(id layout, big bool, b []byte) {
+	_ = b[7]
 	put32(b[4:], true, x.SPI)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[8:], x.Tail)
 }
 
 func (x *Pair) size(id layout) int {
@@ -2791,12 +2726,11 @@ func (x *ReplayCounter) decode(id layout, big bool, b []byte) {
 	x.Tail = b[16:len(b):len(b)]
 }
 
-func (x *ReplayCounter) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *ReplayCounter) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Replay32)
 	put64(b[8:], big, x.Replay64)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[16:], x.Tail)
 }
 
 func (x *ReplayCounter) size(id layout) int {
@@ -2835,12 +2769,11 @@ func (x *ExtendedDump) decode(id layout, big bool, b []byte) {
 	x.Tail = b[16:len(b):len(b)]
 }
 
-func (x *ExtendedDump) encode(id layout, big bool, dst []byte) []byte {
-	var b [16]byte
+func (x *ExtendedDump) encode(id layout, big bool, b []byte) {
+	_ = b[15]
 	put32(b[4:], big, x.Reserved)
 	put64(b[8:], big, x.Timeout)
-	dst = append(dst, b[4:]...)
-	return append(dst, x.Tail...)
+	copy(b[16:], x.Tail)
 }
 
 func (x *ExtendedDump) size(id layout) int {

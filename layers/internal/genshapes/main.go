@@ -190,7 +190,12 @@ func main() {
 		}
 		p("}\n\n")
 
-		p("func (x *%s) encode(id layout, big bool, dst []byte) []byte {\n", g.name)
+		element := g.first().Element
+		if element {
+			p("func (x *%s) encode(id layout, big bool, dst []byte) []byte {\n", g.name)
+		} else {
+			p("func (x *%s) encode(id layout, big bool, b []byte) {\n", g.name)
+		}
 		if multi {
 			p("\tswitch id {\n")
 		}
@@ -199,11 +204,14 @@ func main() {
 			if multi {
 				p("\tcase %s:\n", layoutConst(sh.Name))
 			}
-			start := 4
-			if sh.Element {
-				start = 0
+			if element {
+				p("\tvar b [%d]byte\n", sh.Size)
+			} else {
+				p("\t_ = b[%d]\n", sh.Size-1)
+				for _, hole := range holes(sh) {
+					p("\tclear(b[%d:%d])\n", hole[0], hole[1])
+				}
 			}
-			p("\tvar b [%d]byte\n", sh.Size)
 			for _, f := range g.fields {
 				for _, sf := range sh.Fields {
 					if sf.Go != f.name {
@@ -216,15 +224,20 @@ func main() {
 					}
 				}
 			}
-			p("\tdst = append(dst, b[%d:]...)\n", start)
-			if hasTrailer {
-				p("\treturn append(dst, x.%s...)\n", tf[0])
-			} else {
-				p("\treturn dst\n")
+			switch {
+			case element && hasTrailer:
+				p("\treturn append(append(dst, b[:]...), x.%s...)\n", tf[0])
+			case element:
+				p("\treturn append(dst, b[:]...)\n")
+			case hasTrailer:
+				p("\tcopy(b[%d:], x.%s)\n", sh.Size, tf[0])
 			}
 		}
 		if multi {
-			p("\t}\n\treturn dst\n")
+			p("\t}\n")
+			if element {
+				p("\treturn dst\n")
+			}
 		}
 		p("}\n\n")
 
@@ -351,6 +364,28 @@ func load(f shape.Field) string {
 	default:
 		return fmt.Sprintf("get%d(%s, big)", f.Size*8, at)
 	}
+}
+
+// holes are the bytes of an extension's structure, after its header, that are no
+// field's.
+func holes(sh shape.Shape) (list [][2]int) {
+	used := make([]bool, sh.Size)
+	for _, f := range sh.Fields {
+		for i := range int(f.Size) {
+			used[int(f.Off)+i] = true
+		}
+	}
+	for at := 4; at < len(used); at++ {
+		if used[at] {
+			continue
+		}
+		from := at
+		for at < len(used) && !used[at] {
+			at++
+		}
+		list = append(list, [2]int{from, at})
+	}
+	return list
 }
 
 func store(f shape.Field, v string) string {
