@@ -66,10 +66,12 @@ func BenchmarkRead(b *testing.B) {
 // reader, without copying and with a buffer of 1 MiB.
 func BenchmarkReadPcapgo(b *testing.B) {
 	capture := benchCapture(b, record.PcapNG)
+	in := bufio.NewReaderSize(nil, 1<<20)
 	b.ReportAllocs()
 	b.ResetTimer()
 	for done := 0; done < b.N; {
-		r, err := pcapgo.NewNgReader(bufio.NewReaderSize(bytes.NewReader(capture), 1<<20), pcapgo.DefaultNgReaderOptions)
+		in.Reset(bytes.NewReader(capture))
+		r, err := pcapgo.NewNgReader(in, pcapgo.DefaultNgReaderOptions)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -19,6 +19,9 @@ import (
 // allocations more, if a buffer has grown. There is a limit in bytes, too, for what is
 // made once for many messages.
 func TestGrowth(t *testing.T) {
+	if racing {
+		t.Skip("the race detector makes pools forget")
+	}
 	const few, many = 2000, 8000
 	dir := t.TempDir()
 	short, long := filepath.Join(dir, "short.pcapng"), filepath.Join(dir, "long.pcapng")
