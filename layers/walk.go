@@ -177,7 +177,9 @@ type walker struct {
 	d   *dialect
 	v   Visitor
 
-	hiddenOnly bool // the visitor looks only at what is hidden, so members of structures can be left out
+	// hiddenOnly means that the visitor looks at hidden fields and at what is
+	// malformed only: most of the rest is left out.
+	hiddenOnly bool
 
 	base   Base
 	head   Header // of the extension being visited
@@ -213,10 +215,14 @@ func (w *walker) message(msg []byte, off, depth int) {
 		w.head = h
 		w.ext, w.extOff, w.m = h.Contents, off+int(h.Offset), h.kind.meaning()
 		number := get16(w.ext[2:], w.big)
-		if e != nil {
+		switch {
+		case e != nil && w.hiddenOnly:
+			w.extension(e)
+			continue
+		case e != nil:
 			w.v.Extension(&w.head, number, e.name, w.extOff, false)
 			w.extension(e)
-		} else {
+		default:
 			name := w.c.Dialect.ExtName(number)
 			w.v.Extension(&w.head, number, name, w.extOff, name != "")
 			w.hidden(fieldData, ExtLen, len(w.ext), 0)
@@ -547,6 +553,12 @@ func (w *walker) family(u uint64, at int) {
 }
 
 func (w *walker) sockaddr(s *Sockaddr, at int) {
+	if w.hiddenOnly {
+		if s.Zero != [8]byte{} {
+			w.hidden(fieldZero, at+8, at+16, 0)
+		}
+		return
+	}
 	w.family(uint64(s.Family), at)
 	addrAt, addrLen := at+4, 4
 	if s.Addr.Is6() {
