@@ -189,6 +189,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			sendCommand(),
 			dialectsCommand(),
 			wiresharkCommand(),
+			extcapCommand(),
 			fuzzCommand(),
 			sandboxCommand(),
 			doctorCommand(),
@@ -283,6 +284,10 @@ func rewrite(app *cli.App, args []string) ([]string, error) {
 		args = append(args[1:], "--help")
 	}
 	c := app.Command(args[0])
+	if c == nil && impliedExtcap(args) {
+		args = append([]string{"extcap"}, args...)
+		c = app.Command(args[0])
+	}
 	if c == nil {
 		name := implied(args)
 		if name == "" {

@@ -83,7 +83,7 @@ func recordAction(c *cli.Context) error {
 			return err
 		}
 	}
-	if _, err := newChooser(c, nil); err != nil { // what is wrong with it is said without a socket
+	if _, err := newChooser(c.String("filter"), nil); err != nil { // what is wrong with it is said without a socket
 		return err
 	}
 	if elsewhere, err := inTarget(c); elsewhere {
@@ -169,7 +169,7 @@ func newRecording(c *cli.Context, plan *filePlan, command []string) (rec *record
 		return nil, err
 	}
 	ids := record.NewHider(salt).ID // as in the captures
-	choose, err := newChooser(c, ids)
+	choose, err := newChooser(c.String("filter"), ids)
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +217,8 @@ func newRecording(c *cli.Context, plan *filePlan, command []string) (rec *record
 	return rec, nil
 }
 
-// newChooser compiles -f; nil means everything.
-func newChooser(c *cli.Context, ids func(*record.Record, []byte, int) [4]byte) (func(*record.Record) bool, error) {
-	expr := c.String("filter")
+// newChooser compiles the expression of -f; nil means everything.
+func newChooser(expr string, ids func(*record.Record, []byte, int) [4]byte) (func(*record.Record) bool, error) {
 	if expr == "" {
 		return nil, nil
 	}

@@ -18,6 +18,12 @@ const ScriptName = "pfkey.lua"
 // data on Windows (Wireshark User's Guide, appendix B: plugin folders).
 func PluginDir() (string, error) { return personal("plugins") }
 
+// ExtcapDir returns the directory in which Wireshark, from version 4.2 on, looks
+// for a user's capture programs: $HOME/.local/lib/wireshark/extcap, or
+// Wireshark\extcap among the application data on Windows. Older versions look only
+// into the one directory that "tshark -G folders" names.
+func ExtcapDir() (string, error) { return personal("extcap") }
+
 func personal(what string) (string, error) {
 	if runtime.GOOS == "windows" {
 		dir, err := os.UserConfigDir()
@@ -51,7 +57,7 @@ func Install(dir, version string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(f.Name()) // unless it has got its name
+	defer os.Remove(f.Name()) // which is no name any more if all went well
 	err = Generate(f, version)
 	if cerr := f.Chmod(0o644); err == nil && runtime.GOOS != "windows" {
 		err = cerr
@@ -63,4 +69,29 @@ func Install(dir, version string) (string, error) {
 		err = os.Rename(f.Name(), name)
 	}
 	return name, err
+}
+
+// ExtcapName is the file name of the link to this program among Wireshark's
+// capture programs.
+const ExtcapName = "pfkeycap"
+
+// Link makes a symbolic link to the program in the directory of Wireshark's capture
+// programs, which it makes if need be, and returns the link's name. It replaces a
+// link of this name and nothing else.
+func Link(dir, program string) (string, error) {
+	name := filepath.Join(dir, ExtcapName)
+	switch st, err := os.Lstat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return "", err
+	case st.Mode()&os.ModeSymlink == 0:
+		return "", fmt.Errorf("%s %w: move it away, or give another directory", name, ErrForeign)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	return name, os.Symlink(program, name)
 }
