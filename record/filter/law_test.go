@@ -148,6 +148,8 @@ func filling(rnd *rand.Rand, c layers.Codec, number uint16, i int) []byte {
 			switch {
 			case f.Sem == layers.SemFamily:
 				put(c, at, uint64(family))
+			case f.Enum == layers.EnumKMProto: // one of them has a cookie of another size
+				put(c, at, uint64(rnd.IntN(5)))
 			case strings.HasSuffix(f.Name, "len"):
 				put(c, at, uint64(len(text)))
 			case f.Size >= 16: // a name, or an address

@@ -160,6 +160,11 @@ func specimens(c layers.Codec, number uint16, size int) [][]byte {
 		combs[64+8*i+1] = byte(i + 1)
 	}
 	list := [][]byte{slices.Concat(counting, ones), nil, inet, inet6}
+	if l := c.Dialect.LayoutOf(number); l != nil && l.Fields[0].Enum == layers.EnumKMProto {
+		ikev2 := slices.Clone(inet) // whose cookie has 64 bits
+		ikev2[0] = 3
+		list = append(list, ikev2)
+	}
 	for _, trailer := range [][]byte{ones, {'a', 0}, slices.Concat(pair4, ones), slices.Concat(pair6, ones), half, requests, combs} {
 		list = append(list, slices.Concat(inet, trailer))
 	}

@@ -333,7 +333,7 @@ local function number(c, g, name, off, size, big, meaning, enum)
     if not v then
       local hi, lo = u32(c.s, off, big), u32(c.s, off + 4, big)
       if not big then hi, lo = lo, hi end
-      v = hi * 4294967296 + lo
+      v = hi * 4294967296.0 + lo -- not an integer, which may overflow
     end
     if v >= 500000000 and v < 32503680000 then -- a moment from 1985 to 3000
       item:append_text(os.date("! (%Y-%m-%d %H:%M:%S UTC)", v))
@@ -972,8 +972,8 @@ end
 local evidence = {} -- by interface: points against each dialect
 
 -- sniff notes what in a message a dialect would not have written: the rules of
--- package sniff that say most. It returns the dialect that the messages so far are
--- of, nil while that is not decided.
+-- package sniff that say most. It returns the dialect that least speaks against in
+-- the messages so far, and whether that is certain; nil if Linux will do as well.
 local function sniff(s, n, big, where, visited)
   local e = evidence[where]
   if not e then
@@ -1017,7 +1017,8 @@ local function sniff(s, n, big, where, visited)
     elseif not best or p < e.points[best] then best, next_best = name, best and e.points[best]
     elseif not next_best or p < next_best then next_best = p end
   end
-  if next_best and next_best >= e.points[best] + 7 then return best end
+  if next_best >= e.points[best] + 7 then return best, true end
+  if e.points.linux >= e.points[best] + 7 then return best, false end
   return nil
 end
 
@@ -1045,8 +1046,9 @@ local function codec(c, m, where, visited)
   elseif m.dialect then
     c.dialect, c.dialect_from = m.dialect, "dialect= of the capture"
   else
-    local name = sniff(s, n, c.big, where, visited)
-    c.dialect, c.dialect_from = name or "linux", name and "what the messages look like" or "nothing: assumed"
+    local name, certain = sniff(s, n, c.big, where, visited)
+    c.dialect, c.dialect_from = name or "linux", certain and "what the messages look like"
+      or name and "what the messages look like, though others look alike" or "nothing: assumed"
     c.unsure = true
   end
   c.d = T.dialects[c.dialect]
@@ -1104,7 +1106,7 @@ local function pairing(c, pinfo, where)
     if kept > 100000 then -- of so long ago that nothing answers any more
       requests, kept = {}, 1
     end
-    requests[key] = {frame = frame, at = frame, request = s, time = pinfo.abs_ts}
+    requests[key] = {frame = frame, at = frame, request = s, time = pinfo.rel_ts}
     return
   end
   if c.dir ~= 1 or not q then return end
@@ -1122,7 +1124,7 @@ local function pairing(c, pinfo, where)
   q.answer, q.answered, q.copies = s, frame, 1
   if dumps and (c.seq == 0 or c.errno > 0) and c.dialect ~= "openbsd" then q.closed = true end
   local l = link_of(frame)
-  l.reply_to, l.since = q.frame, pinfo.abs_ts - q.time
+  l.reply_to, l.since = q.frame, math.max(pinfo.rel_ts - q.time, 0)
   local r = link_of(q.frame)
   r.replies = r.replies or {}
   if #r.replies < 1000 then r.replies[#r.replies + 1] = frame end

@@ -80,51 +80,76 @@ var (
 // field by field.
 func TestFixtures(t *testing.T) {
 	tool(t, "tshark")
-	kinds := map[string]filter.Kind{}
+	var c comparison
+	for path, got := range merged(t) {
+		c.compare(t, path, got)
+	}
+	t.Logf("%d values of %d paths compared", c.values, len(c.paths))
+	if c.values < 200_000 || len(c.paths) < 700 {
+		t.Errorf("%d values of %d paths: that is not all", c.values, len(c.paths))
+	}
+}
+
+// comparison counts what was compared.
+type comparison struct {
+	values int
+	paths  map[string]bool
+}
+
+// kinds are those of the paths that are no aliases.
+var kinds = sync.OnceValue(func() map[string]filter.Kind {
+	m := map[string]filter.Kind{}
 	for _, p := range filter.Paths() {
 		if p.Alias == "" {
-			kinds[p.Name] = p.Kind
+			m[p.Name] = p.Kind
 		}
 	}
-	compared, seen := 0, map[string]bool{}
-	for path, got := range merged(t) {
-		for i, want := range fromJSON(t, path) {
-			shown := values{}
-			for _, f := range got[i] {
-				kind, is := kinds[f.name]
-				switch {
-				case !is || kind == filter.Group || kind == filter.Secret || f.name == "twin_of" || f.name == "reply_to":
-					continue
-				case kind == filter.Octets:
-					f.show = strings.ReplaceAll(f.show, ":", "")
-				case kind == filter.Number && f.name != "direction" && f.name != "dialect" && f.name != "order":
-					n, err := strconv.ParseUint(f.show, 0, 64)
-					if err != nil {
-						t.Errorf("%s: record %d: %s is shown as %q", path, i+1, f.name, f.show)
-					}
-					f.show = strconv.FormatUint(n, 10)
-				}
-				shown[f.name] = append(shown[f.name], f.show)
-			}
-			for name, w := range want {
-				if _, is := kinds[name]; !is {
-					t.Fatalf("%s: record %d: JSON has %s, which is no path", path, i+1, name)
-				}
-				if g := shown[name]; !slices.Equal(g, w) {
-					t.Errorf("%s: record %d: %s is %q, JSON says %q", path, i+1, name, g, w)
-				}
-				compared += len(w)
-				seen[name] = true
-				delete(shown, name)
-			}
-			for name, g := range shown {
-				t.Errorf("%s: record %d: %s %q is not in the JSON", path, i+1, name, g)
-			}
-		}
+	return m
+})
+
+// compare holds packets that tshark shows against the JSON forms of a capture's
+// records.
+func (c *comparison) compare(t *testing.T, path string, got [][]field) {
+	t.Helper()
+	if c.paths == nil {
+		c.paths = map[string]bool{}
 	}
-	t.Logf("%d values of %d paths compared", compared, len(seen))
-	if compared < 200_000 || len(seen) < 700 {
-		t.Errorf("%d values of %d paths: that is not all", compared, len(seen))
+	records := fromJSON(t, path)
+	if len(records) != len(got) {
+		t.Fatalf("%s: %d packets, %d records", path, len(got), len(records))
+	}
+	for i, want := range records {
+		shown := values{}
+		for _, f := range got[i] {
+			kind, is := kinds()[f.name]
+			switch {
+			case !is || kind == filter.Group || kind == filter.Secret || f.name == "twin_of" || f.name == "reply_to":
+				continue
+			case kind == filter.Octets:
+				f.show = strings.ReplaceAll(f.show, ":", "")
+			case kind == filter.Number && f.name != "direction" && f.name != "dialect" && f.name != "order":
+				n, err := strconv.ParseUint(f.show, 0, 64)
+				if err != nil {
+					t.Errorf("%s: record %d: %s is shown as %q", path, i+1, f.name, f.show)
+				}
+				f.show = strconv.FormatUint(n, 10)
+			}
+			shown[f.name] = append(shown[f.name], f.show)
+		}
+		for name, w := range want {
+			if _, is := kinds()[name]; !is {
+				t.Fatalf("%s: record %d: JSON has %s, which is no path", path, i+1, name)
+			}
+			if g := shown[name]; !slices.Equal(g, w) {
+				t.Errorf("%s: record %d: %s is %q, JSON says %q", path, i+1, name, g, w)
+			}
+			c.values += len(w)
+			c.paths[name] = true
+			delete(shown, name)
+		}
+		for name, g := range shown {
+			t.Errorf("%s: record %d: %s %q is not in the JSON", path, i+1, name, g)
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/cmd/pfkeycap/internal/wireshark"
 )
 
-// tool finds one of Wireshark's programs. Without it the test is skipped, or fails
+// tool finds a program that the test needs. Without it the test is skipped, or fails
 // if PFKEYCAP_REQUIRE_TSHARK=1.
 func tool(t testing.TB, name string) string {
 	t.Helper()
