@@ -27,7 +27,7 @@ pfkey.prefs.show_keys = Pref.bool("Show key octets", false,
 local acronyms = {sa = "SA", spi = "SPI", id = "ID", reqid = "Request ID", dpd = "DPD", iv = "IV", doi = "DOI", natt = "NAT-T", pid = "PID",
   ivlen = "IV length", prefixlen = "Prefix length", minbits = "Min. bits", maxbits = "Max. bits", addtime = "Add time", usetime = "Use time",
   exttype = "Extension type", len = "Length", satype = "SA type", satypes = "SA types", seq = "Sequence number", mtu = "MTU", addr = "Address", sockaddr = "Address octets",
-  proto = "Protocol", dir = "Direction", auth = "Authentication", encrypt = "Encryption", ctx = "Context", udp = "UDP", kmp = "KMP", algs = "Algorithms"}
+  proto = "Protocol", dir = "Direction", auth = "Authentication", encrypt = "Encryption", ctx = "Context", udp = "UDP", kmp = "KMP", order = "Byte order", algs = "Algorithms"}
 
 local function label_of(path)
   local last = path:match("[^.]+$")
@@ -790,7 +790,7 @@ local function brief(c, g, key)
     local port = g.port and g.port > 0 and fmt("[%d]", g.port) or ""
     return g.addr .. prefix .. port
   elseif key == "sa" or key == "sa2" and v.spi then
-    return fmt("0x%08x", v.spi or 0) .. (v.state and " " .. tostring(v.state):lower() or "")
+    return fmt("0x%08x", v.spi or 0) .. (v.state and (type(v.state) == "string" and " " .. v.state:lower() or fmt(" state %d", v.state)) or "")
   elseif key == "policy" and v.dir then
     local dir = tostring(v.dir):lower():gsub("bound$", "")
     return dir .. " " .. tostring(v.type):lower()
@@ -919,6 +919,7 @@ local function message(c, tree, off, stop, depth)
     g.item:add_proto_expert_info(x_length, fmt("sadb_msg_len says %d bytes, the message has %d", said, c.tvb:reported_len()))
   end
   if wraps(c, off, stop) then
+    g.item:set_text("Header: a promiscuous copy of the message inside")
     local inside = tree:add(range(c, off + 16, stop - off - 16), "Message inside")
     return message(c, inside, off + 16, stop, depth + 1)
   end
@@ -1158,8 +1159,8 @@ local function information(c, l)
   local sa = f.sa and f.sa.values
   if sa and sa.spi then say("spi=0x%08x", sa.spi) end
   if f.spirange and f.spirange.values then say("range=0x%08x-0x%08x", f.spirange.values.min, f.spirange.values.max) end
-  if sa and c.dir ~= 2 then
-    if sa.state == "LARVAL" or sa.state == "DYING" or sa.state == "DEAD" then say("state=%s", sa.state:lower()) end
+  if sa and c.dir ~= 2 then -- a request has none to tell of
+    if sa.state == "LARVAL" and c.dir == 1 or sa.state == "DYING" or sa.state == "DEAD" then say("state=%s", sa.state:lower()) end
   end
   if sa and c.type ~= 1 then -- GETSPI has none yet
     if sa.encrypt and sa.encrypt ~= "NONE" and sa.encrypt ~= 0 then say("encrypt=%s", tostring(sa.encrypt):lower()) end

@@ -264,34 +264,43 @@ func TestNotOurs(t *testing.T) {
 // messages look like, until a preference says otherwise.
 func TestDialectOf(t *testing.T) {
 	tool(t, "tshark")
-	for _, d := range layers.Dialects()[1:] {
-		for _, o := range []layers.Order{layers.LittleEndian, layers.BigEndian} {
-			c := layers.Codec{Dialect: d, Order: o}
-			var rs []*record.Record
-			for i := range 3 {
-				msg := message(t, c, layers.Base{Type: layers.ADD, SAType: layers.SATypeESP, Seq: uint32(i)},
-					&layers.SA{SPI: 0x1234, State: 1},
-					c.NewAddress(layers.LayerTypeAddressSrc, netip.MustParseAddrPort("[2001:db8::1]:0"), 128, 0),
-					c.NewAddress(layers.LayerTypeAddressDst, netip.MustParseAddrPort("[2001:db8::2]:0"), 128, 0))
-				rs = append(rs, &record.Record{Codec: c, Data: msg, OrigLen: len(msg)})
-			}
-			path := write(t, "some.pcap", record.WriterOptions{Format: record.PcapMicro, Meta: record.Meta{Keys: record.KeysInside, Order: layers.LittleEndian}}, rs...)
-			got := string(dissect(t, path, "-T", "fields", "-e", "pfkey.dialect", "-e", "pfkey.order", "-e", "pfkey.dialect_from", "-e", "pfkey.src"))
-			last := strings.Split(strings.TrimSpace(got), "\n")[2]
-			like, how := d, ""
-			switch d { // addresses have the same form there
-			case layers.OpenBSD, layers.NetBSD:
-				like, how = layers.NetBSD, ", though others look alike"
-			case layers.FreeBSD, layers.DragonFly:
-				like, how = layers.FreeBSD, ", though others look alike"
-			}
-			if want := fmt.Sprintf("%v\t%v\twhat the messages look like%s\t2001:db8::1", like, o, how); last != want {
-				t.Errorf("%v: %q, want %q", c, last, want)
-			}
-			got = string(dissect(t, path, "-o", "pfkey.dialect:"+d.String(), "-T", "fields", "-e", "pfkey.dialect", "-e", "pfkey.src"))
-			if want := strings.Repeat(d.String()+"\t2001:db8::1\n", 3); got != want {
-				t.Errorf("%v by preference: %q", c, got)
-			}
+	var list, wants []string
+	for _, c := range codecs()[2:] { // RFC 2367 is no system's
+		var rs []*record.Record
+		for i := range 3 {
+			msg := message(t, c, layers.Base{Type: layers.ADD, SAType: layers.SATypeESP, Seq: uint32(i)},
+				&layers.SA{SPI: 0x1234, State: 1},
+				c.NewAddress(layers.LayerTypeAddressSrc, netip.MustParseAddrPort("[2001:db8::1]:0"), 128, 0),
+				c.NewAddress(layers.LayerTypeAddressDst, netip.MustParseAddrPort("[2001:db8::2]:0"), 128, 0))
+			rs = append(rs, &record.Record{Codec: c, Data: msg, OrigLen: len(msg)})
+		}
+		o := record.WriterOptions{Format: record.PcapMicro, Meta: record.Meta{Keys: record.KeysInside, Order: layers.LittleEndian}}
+		path := write(t, "some.pcap", o, rs...)
+		like, how := c.Dialect, ""
+		switch c.Dialect { // addresses have the same form there
+		case layers.OpenBSD, layers.NetBSD:
+			like, how = layers.NetBSD, ", though others look alike"
+		case layers.FreeBSD, layers.DragonFly:
+			like, how = layers.FreeBSD, ", though others look alike"
+		}
+		list = append(list, path)
+		wants = append(wants, fmt.Sprintf("%v\t%v\twhat the messages look like%s\t2001:db8::1", like, c.Order, how))
+		if c.Order == layers.BigEndian {
+			continue
+		}
+		got := string(dissect(t, path, "-o", "pfkey.dialect:"+c.Dialect.String(), "-T", "fields", "-e", "pfkey.dialect", "-e", "pfkey.src"))
+		if want := strings.Repeat(c.Dialect.String()+"\t2001:db8::1\n", 3); got != want {
+			t.Errorf("%v by preference: %q", c, got)
+		}
+	}
+	all := filepath.Join(t.TempDir(), "all.pcapng")
+	if out, err := exec.Command(tool(t, "mergecap"), append([]string{"-a", "-I", "none", "-w", all}, list...)...).CombinedOutput(); err != nil {
+		t.Fatalf("mergecap: %v\n%s", err, out)
+	}
+	got := strings.Split(string(dissect(t, all, "-T", "fields", "-e", "pfkey.dialect", "-e", "pfkey.order", "-e", "pfkey.dialect_from", "-e", "pfkey.src")), "\n")
+	for i, want := range wants {
+		if last := 3*i + 2; last >= len(got) || got[last] != want {
+			t.Errorf("%q, want %q", got[min(last, len(got)-1)], want)
 		}
 	}
 }
