@@ -23,6 +23,7 @@ var allowed = map[string]string{
 	"record/filter":                     "record layers",
 	"record/convert":                    "record layers layers/pfjson record/convert/ipseckey record/convert/setkey record/convert/internal/statement record/convert/ipxfrm",
 	"record/convert/ipbatch":            "layers record/convert/internal/statement record/convert/xfrmname",
+	"record/convert/espsa":              "layers record/convert/internal/statement record/convert/xfrmname",
 	"record/convert/setkey":             "layers record/convert/internal/statement",
 	"record/convert/ipseckey":           "layers record/convert/internal/statement",
 	"record/convert/internal/statement": "layers",

@@ -182,6 +182,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			diffCommand(),
 			scrubCommand(),
 			convertCommand(),
+			keysCommand(),
 			replayCommand(),
 			dumpCommand(),
 			registerCommand(),

@@ -491,7 +491,7 @@ func (w *writer) key(t gopacket.LayerType, k *layers.Key, wanted bool, what stri
 	if k.Bits%8 != 0 {
 		w.Lose("the bits of a key of %d bits behind the last whole octet: ip counts octets", k.Bits)
 	}
-	return k.Key(), nil
+	return statement.KeyOctets(w.c.Dialect, k), nil
 }
 
 func (w *writer) encap(cmd *Command) error {

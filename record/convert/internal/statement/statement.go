@@ -57,6 +57,17 @@ func Value(d layers.Dialect, e layers.Enum, names ...string) (uint64, bool) {
 	return 0, false
 }
 
+// KeyOctets returns the octets of a key with the salt or nonce that its algorithm has. On
+// illumos the salt is behind the key and counted by sadb_key_reserved alone
+// (sadb_x_key of net/pfkeyv2.h, SADB_KEY_SALTBITS); elsewhere it is the end of the key.
+// They alias k.
+func KeyOctets(d layers.Dialect, k *layers.Key) layers.Secret {
+	if n := (int(k.Bits) + int(k.Reserved) + 7) / 8; d == layers.Illumos && k.Reserved > 0 && n <= len(k.Octets) {
+		return k.Octets[:n]
+	}
+	return k.Key()
+}
+
 // Account says what of a message is in the statement that was made of it.
 type Account struct {
 	said []gopacket.LayerType
