@@ -17,7 +17,9 @@ func decodeCommand() *cli.Command {
 		Usage:     "print the messages of a capture",
 		ArgsUsage: "FILE…",
 		Description: `Reads captures (pcapng, pcap), JSON lines as -T json writes them, or with --hex one
-message a line; "-" is standard input. Prints one line for each message:
+message a line; "-" is standard input. Files may be compressed (zstd, gzip), and a
+pattern in quotes stands for many. Those of one recording are read as one; --merge reads
+several side by side, by time. Prints one line for each message:
 
   #43 10:00:00.123501 < ADD esp 10.0.0.1 > 10.0.0.2 spi=0x00001234 … re=#42 +45us
 
@@ -57,6 +59,7 @@ place is named, and the exit status is 4.`,
 			&cli.BoolFlag{Name: "stats", Usage: "count by type, errno and process, with rates and latencies, instead of printing messages"},
 			&cli.StringFlag{Name: "write", Aliases: []string{"w"}, Usage: "write the messages to the capture `FILE` instead, numbers and keys kept"},
 			&cli.BoolFlag{Name: "overwrite", Usage: "replace FILE of -w and its side file"},
+			mergeFlag(),
 			&cli.BoolFlag{Name: "keep-duplicates", Usage: "print the second copies too"},
 		}, outputFlags("t")...), inputFlags()...),
 		Action: decode,

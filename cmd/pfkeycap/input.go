@@ -51,10 +51,16 @@ type input struct {
 
 	src     record.Source // that is traced
 	promisc record.Answer
-	rest    inputs // those that follow
+	rest    inputs  // those that follow
+	merged  *merger // reads several side by side, or nil
 }
 
 func (in *input) Close() error {
+	if in.merged != nil {
+		for _, x := range in.merged.reading {
+			x.in.Close()
+		}
+	}
 	if in.close == nil {
 		return nil
 	}

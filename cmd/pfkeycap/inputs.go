@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -43,22 +44,42 @@ func (rest *inputs) drop() {
 // end. Record numbers go on where those of a file begin anew. A file that goes on
 // with the recording of the one before is read as if they were one.
 func openInputs(c *cli.Context, names []string) (*input, error) {
+	names, err := expand(names)
+	if err != nil {
+		return nil, err
+	}
 	if i := slices.Index(names, "-"); i >= 0 && slices.Contains(names[i+1:], "-") {
 		return nil, usagef("standard input can be read once")
+	}
+	if len(names) == 0 {
+		return nil, usagef("no captures among these files")
 	}
 	in, err := openInput(c, names[0])
 	if err != nil || len(names) == 1 {
 		return in, err
 	}
-	in.rest = inputs{names: names[1:], oneSalt: c.IsSet("write")}
+	oneSalt := c.IsSet("write") || strings.HasPrefix(c.String("output-format"), "pcap")
+	in.rest = inputs{names: names[1:], oneSalt: oneSalt}
 	in.rest.say = func(text string) { fmt.Fprintf(c.App.ErrWriter, "pfkeycap: %s: %s\n", c.Command.Name, text) }
 	in.rest.open = func(name string) (*input, error) { return openInput(c, name) }
+	if c.Bool("merge") {
+		return in, in.merge(c, names)
+	}
 	in.join(in)
 	return in, nil
 }
 
 // Next returns the next record.
 func (in *input) Next() (*record.Record, error) {
+	if m := in.merged; m != nil {
+		r, err := m.next(in.fail)
+		if err == nil {
+			in.name, in.judge = m.current.in.name, m.current.in.judge
+		} else if err == io.EOF && in.rest.failed != 0 {
+			err = &statusError{status: in.rest.failed}
+		}
+		return r, err
+	}
 	for {
 		r, err := in.tracedSource.Next()
 		rest := &in.rest
@@ -185,7 +206,13 @@ func (j *joined) more() bool {
 
 // hasKeys reports whether a side file lies beside any of the inputs.
 func (in *input) hasKeys() bool {
-	for _, name := range append([]string{in.name}, in.rest.names...) {
+	names := append([]string{in.name}, in.rest.names...)
+	if in.merged != nil {
+		for _, f := range in.merged.waiting {
+			names = append(names, f.name)
+		}
+	}
+	for _, name := range names {
 		if record.KeysFileOf(name) != "" {
 			return true
 		}
