@@ -75,6 +75,10 @@ func newStatementSink(x *conversion) (recordSink, error) {
 	}
 	var err error
 	s.out, err = x.create()
+	if err == nil {
+		load := map[string]string{"ip-xfrm": "ip -batch FILE", "setkey": "setkey -f FILE", "ipseckey": "ipseckey -f FILE"}[x.form.name]
+		s.buf = fmt.Appendf(s.buf, "# What the messages in %q asked for. To do it again: %s\n", x.in.name, load)
+	}
 	return s, err
 }
 

@@ -87,7 +87,7 @@ func (l *linter) judgeXfrm(r *record.Record) (list []check.Problem) {
 	if r.ReplyTo != 0 && !describes(r) || r.TwinOf != 0 || r.WriteErrno != 0 || decodedRecord(r).Errno != 0 {
 		return nil
 	}
-	_, lost, notes, err := l.xfrm.FromMessage(r.Codec, r.Codec.Unwrap(r.Data), nil)
+	_, lost, _, err := l.xfrm.FromMessage(r.Codec, r.Codec.Unwrap(r.Data), nil)
 	add := func(code string, s check.Severity, text string) {
 		list = append(list, check.Problem{
 			Code: code, Severity: s, Text: text,
@@ -100,9 +100,6 @@ func (l *linter) judgeXfrm(r *record.Record) (list []check.Problem) {
 	}
 	for _, text := range lost {
 		add("xfrm-lost", check.Warning, "lost over netlink: "+text)
-	}
-	for _, text := range notes {
-		add("xfrm-note", check.Note, text)
 	}
 	return list
 }

@@ -61,7 +61,15 @@ func (x *Converter) FromMessage(c layers.Codec, msg, answer []byte) (list []*Com
 	if err := w.message(); err != nil {
 		return nil, nil, nil, err
 	}
-	return w.list, w.Lost(&w.m), w.notes, nil
+	lost = w.Lost(&w.m)
+	if c.Dialect == layers.Linux {
+		// What af_key looks at in a message of this type has been said.
+		if unsaid := w.Unsaid(&w.m); len(unsaid) > 0 {
+			lost = lost[:len(lost)-len(unsaid)]
+			w.note("PF_KEY on Linux does not look at %s either", strings.Join(unsaid, ", "))
+		}
+	}
+	return w.list, lost, w.notes, nil
 }
 
 type writer struct {
@@ -307,15 +315,6 @@ func (w *writer) sa2(cmd *Command) {
 	cmd.add("mode", mode)
 }
 
-// ignored are extensions that af_key takes and does not look at.
-var ignored = []struct {
-	t    gopacket.LayerType
-	name string
-}{
-	{layers.LayerTypeIdentitySrc, "IDENTITY_SRC"}, {layers.LayerTypeIdentityDst, "IDENTITY_DST"},
-	{layers.LayerTypeSensitivity, "SENSITIVITY"}, {layers.LayerTypeNATTOA, "NAT_T_OA"}, {layers.LayerTypeKMPrivate, "KMPRIVATE"},
-}
-
 func (w *writer) makeState(verb string) error {
 	m, d := &w.m, w.c.Dialect
 	sa := m.SA()
@@ -344,14 +343,6 @@ func (w *writer) makeState(verb string) error {
 	w.context(cmd)
 	w.limits(cmd)
 	w.selector(cmd)
-	if d == layers.Linux {
-		for _, x := range ignored {
-			if m.Has(x.t) {
-				w.Say(x.t)
-				w.note("%s, which PF_KEY on Linux does not look at either", x.name)
-			}
-		}
-	}
 	return nil
 }
 

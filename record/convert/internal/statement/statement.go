@@ -84,19 +84,24 @@ func (a *Account) Lose(format string, args ...any) {
 
 // Lost returns what is lost, with the names of the extensions of m that were not said.
 // LIFETIME_CURRENT is not counted, since it is a state and no wish.
-func (a *Account) Lost(m *layers.Message) []string {
-	a.Say(layers.LayerTypeLifetimeCurrent)
+func (a *Account) Lost(m *layers.Message) []string { return append(a.lost, a.Unsaid(m)...) }
+
+// Unsaid returns the names of the extensions of m that were not said, LIFETIME_CURRENT
+// apart.
+func (a *Account) Unsaid(m *layers.Message) (names []string) {
 	for i := range m.Extensions {
 		h := &m.Extensions[i]
 		number := h.Number()
-		if t := m.Codec.Dialect.ExtType(number); t != gopacket.LayerTypeZero && slices.Contains(a.said, t) {
+		switch t := m.Codec.Dialect.ExtType(number); {
+		case t == gopacket.LayerTypeZero:
+		case t == layers.LayerTypeLifetimeCurrent || slices.Contains(a.said, t):
 			continue
 		}
 		name := m.Codec.Dialect.ExtName(number)
 		if name == "" {
 			name = fmt.Sprintf("extension %d", number)
 		}
-		a.Lose("%s", name)
+		names = append(names, name)
 	}
-	return a.lost
+	return names
 }
