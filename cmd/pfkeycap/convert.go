@@ -230,7 +230,8 @@ func captureSink(f record.Format) func(*conversion) (recordSink, error) {
 		}
 		switch {
 		case x.showKeys:
-			o.Meta.Keys = record.KeysInside
+			// Ids are under a salt that the capture says: that of the stand-ins is not known.
+			o.Meta.Keys, o.Meta.SaltID, o.Salt = record.KeysInside, "", x.in.salt
 		case f != record.PcapNG || name == "-": // classic pcap cannot say where they are
 			o.Meta.Keys = record.KeysNone
 		}

@@ -51,6 +51,7 @@ func scrubFile(c *cli.Context) error {
 		Overwrite:   c.Bool("overwrite"),
 	}
 	o.Meta.CaptureID, o.Meta.NetNS, o.Meta.Keys = "", 0, record.KeysNone
+	o.Salt = in.meta.Salt // of a capture with keys inside: its key ids stay what they are
 	w, err := createCapture(c, c.Args().Get(1), o)
 	if err != nil {
 		return err
