@@ -52,3 +52,9 @@ deb:
 
 clean:
 	rm -rf pfkeycap dist
+
+# The test of keys for ESP catches packets on the wire.
+test: tcpdump
+.PHONY: tcpdump
+tcpdump:
+	@sh .ci/need tcpdump
