@@ -161,6 +161,7 @@ func TestRead(t *testing.T) {
 		"silent":                   {replay.Answer{}, false, "accepted silently", false, 0, 0},
 		"by write":                 {replay.Answer{Errno: 22}, false, "EINVAL by write", false, 0, 0},
 		"by write and answered":    {replay.Answer{Errno: 22, Messages: msgs(accepted)}, false, "EINVAL by write", true, 0, 0},
+		"by write, and an event":   {replay.Answer{Errno: 22, Messages: msgs(event)}, false, "EINVAL by write", false, 0, 1},
 		"promiscuous":              {replay.Answer{Messages: msgs(request, refused, refused)}, true, "ESRCH", false, 2, 0},
 		"promiscuous without copy": {replay.Answer{Messages: msgs(refused, refused)}, true, "ESRCH", true, 2, 0},
 		"with an event":            {replay.Answer{Messages: msgs(event, accepted)}, false, "accepted", false, 1, 1},

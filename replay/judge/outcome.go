@@ -35,8 +35,12 @@ func read(c layers.Codec, request []byte, a replay.Answer, promisc bool) outcome
 		}
 	}
 	if o.byWrite {
-		if len(list) > 0 {
-			o.odd = "an answer to a write that failed"
+		for _, m := range list {
+			if answers(m.Data, request) {
+				o.odd = "an answer to a write that failed"
+			} else {
+				o.events = append(o.events, m.Data)
+			}
 		}
 		return o
 	}
@@ -66,7 +70,7 @@ func read(c layers.Codec, request []byte, a replay.Answer, promisc bool) outcome
 
 // answers reports whether a message is of the type that answers a request.
 func answers(b, request []byte) bool {
-	if len(b) < layers.BaseLen {
+	if len(b) < layers.BaseLen || len(request) < layers.BaseLen {
 		return false
 	}
 	want := request[1]
