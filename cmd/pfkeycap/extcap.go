@@ -105,7 +105,7 @@ func extcapCapture(c *cli.Context) error {
 		return usagef("--keys %s: want none or inside, a pipe has nothing beside it", c.String("keys"))
 	}
 	args := []string{"record", "--write=-", "--keys=" + keys.String()}
-	for flag, name := range map[string]string{"target": "target", "buffer": "buffer", "extcap-capture-filter": "filter"} {
+	for flag, name := range map[string]string{"buffer": "buffer", "extcap-capture-filter": "filter"} {
 		if v := c.String(flag); v != "" {
 			args = append(args, "--"+name+"="+v)
 		}
@@ -116,6 +116,13 @@ func extcapCapture(c *cli.Context) error {
 		args = append(args, "--snapshot")
 	default:
 		return usagef("--snapshot %s: want true or false", v)
+	}
+	// The process becomes one that is in the namespace, so the pipe is for that one.
+	if t, err := target(c, "here"); err == nil && t == "sandbox" {
+		return usagef("--target %s: a new kernel has nothing to capture; want here or netns:NAME", t)
+	}
+	if elsewhere, err := inTarget(c); elsewhere {
+		return err
 	}
 	pipe, err := os.OpenFile(c.String("fifo"), os.O_WRONLY, 0)
 	if err != nil {
