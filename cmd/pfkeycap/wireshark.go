@@ -35,8 +35,8 @@ command wrote before is replaced, a file of somebody else's is not.
 It also makes a link to this program in ~/.local/lib/wireshark/extcap, so that Wireshark,
 tshark and dumpcap list an interface "pfkey" to capture from. They run this program as
 you, and it records as "pfkeycap record" does: as root, or with CAP_NET_ADMIN. Keys are
-stand-ins unless you ask for true ones. Wireshark before 4.2 looks into one directory
-only, which "tshark -G folders" calls the extcap path: give it with --extcap-dir.
+stand-ins unless you ask for true ones. Where "tshark -G folders" names no personal extcap
+path, as that of 4.0, there is only one for everybody: give it with --extcap-dir.
 
   tshark -i pfkey -i eth0 -w both.pcapng
   tshark -i pfkey -f 'type == "ACQUIRE"' -o extcap.pfkey.snapshot:true
@@ -108,7 +108,7 @@ func wiresharkInstall(c *cli.Context) error {
 		return installError(err)
 	}
 	fmt.Fprintf(c.App.Writer, "linked %s to %s\n", name, self)
-	say("\"tshark -D\" lists the interface pfkey; Wireshark before 4.2 only if --extcap-dir is the extcap path of \"tshark -G folders\"")
+	say("\"tshark -D\" lists the interface pfkey; if not, give the extcap path of \"tshark -G folders\" with --extcap-dir")
 	return nil
 }
 

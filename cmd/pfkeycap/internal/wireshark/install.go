@@ -18,10 +18,10 @@ const ScriptName = "pfkey.lua"
 // data on Windows (Wireshark User's Guide, appendix B: plugin folders).
 func PluginDir() (string, error) { return personal("plugins") }
 
-// ExtcapDir returns the directory in which Wireshark, from version 4.2 on, looks
-// for a user's capture programs: $HOME/.local/lib/wireshark/extcap, or
-// Wireshark\extcap among the application data on Windows. Older versions look only
-// into the one directory that "tshark -G folders" names.
+// ExtcapDir returns the directory in which Wireshark looks for a user's capture
+// programs: $HOME/.local/lib/wireshark/extcap, or Wireshark\extcap among the
+// application data on Windows. Older versions, such as 4.0, look only into one
+// directory for all users, which "tshark -G folders" names.
 func ExtcapDir() (string, error) { return personal("extcap") }
 
 func personal(what string) (string, error) {
