@@ -413,10 +413,22 @@ func (m *Comparer) sameMeaning(x, y *Cell) bool {
 		return a.Name == b.Name && a.Uint == b.Uint
 	case x.Field.Sem == layers.SemFlags:
 		return slices.Equal(c.FlagNames(x.Field.Enum, uint32(a.Uint)), d.FlagNames(y.Field.Enum, uint32(b.Uint)))
+	case x.Field.Name == "replay" && x.Value.Size == 1:
+		return a.Uint*perReplay(c) == b.Uint*perReplay(d)
 	case a.Kind == layers.Addr:
 		return a.Addr.WithZone("") == b.Addr.WithZone("") // KAME puts the zone into the address
 	}
 	return a.Uint == b.Uint && bytes.Equal(a.Bytes, b.Bytes)
+}
+
+// perReplay is how many packets sadb_sa_replay counts by: KAME's systems have the octets
+// of a bitmap there (struct secreplay in their netipsec/keydb.h), the others packets.
+func perReplay(d layers.Dialect) uint64 {
+	switch d {
+	case layers.FreeBSD, layers.NetBSD, layers.MacOS, layers.DragonFly:
+		return 8
+	}
+	return 1
 }
 
 // flags makes a difference in flags that only one of two systems has one in words.
@@ -512,8 +524,14 @@ func (m *Comparer) cells(s *section, x, y *Cell) {
 	if x != nil && y != nil && x.Value.Kind == layers.Hidden && d.A == d.B {
 		d.Reason = "the octets differ"
 	}
-	if m.cross && x != nil && y != nil && x.Field.Sem == layers.SemFlags {
-		m.flags(&d, x, y)
+	if m.cross && x != nil && y != nil {
+		p, q := m.A.Codec.Dialect, m.B.Codec.Dialect
+		switch {
+		case x.Field.Sem == layers.SemFlags:
+			m.flags(&d, x, y)
+		case x.Field.Name == "replay" && perReplay(p) != perReplay(q):
+			d.Reason = fmt.Sprintf("%d and %d packets", x.Value.Uint*perReplay(p), y.Value.Uint*perReplay(q))
+		}
 	}
 	if m.cross && (x == nil || y == nil) {
 		one, other := x, m.B.Codec.Dialect

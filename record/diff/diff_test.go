@@ -164,7 +164,7 @@ func TestMessages(t *testing.T) {
 			[]string{"what never agrees between two runs: sa.spi, key_auth.key, key_encrypt.key"}, true},
 		{"one key for two SAs", linux(1).adds(esp(0x1111), with(esp(0x2222), func(m *made) { m.key = "fedcba9876543210" })),
 			linux(1).adds(with(esp(0x3333), func(m *made) { m.key = "aaaaaaaaaaaaaaaa" }), with(esp(0x4444), func(m *made) { m.key = "aaaaaaaaaaaaaaaa" })),
-			[]string{"different: A#3 B#3 ADD esp 192.0.2.1 > 192.0.2.2 spi=0x00002222: key_auth.key: ", "stands for another one elsewhere"}, false},
+			[]string{"different: A#3 B#3 ADD esp 192.0.2.1 > 192.0.2.2 spi=0x00002222 (in B 0x00004444): key_auth.key: ", "stands for another one elsewhere"}, false},
 		{"another key of the same SA", linux(1).adds(esp(0x100)), linux(1).adds(with(esp(0x100), func(m *made) { m.key = "fedcba9876543210" })),
 			[]string{"key_auth.key: A id ", " (another key)", "key_encrypt.key: A id "}, false},
 		{"a lifetime", linux(1).adds(esp(0x100)), linux(1).adds(with(esp(0x100), func(m *made) { m.hard = 7200 })),

@@ -286,7 +286,7 @@ func orNumber(name string, n uint8) string {
 }
 
 func (m *matcher) pair(x, y *exchange, moved bool) {
-	e := Entry{What: "pair", A: x.numbrs, B: y.numbrs, Message: compare.About(x.first)}
+	e := Entry{What: "pair", A: x.numbrs, B: y.numbrs, Message: compare.About(x.first) + otherSPI(x.sa, y.sa)}
 	if moved {
 		// When a kernel says something of its own accord is a matter of time.
 		if x.Role == trace.Request && y.Role == trace.Request {

@@ -484,6 +484,9 @@ func (x *object) describe() {
 		x.message = name + " " + x.message
 	}
 	x.message = "SA " + x.message
+	if x.larval {
+		x.about, x.message = x.about+" larval", x.message+" larval"
+	}
 }
 
 // states compares lists of SAs and policies: by SPI where both sides have it, else in
@@ -523,6 +526,7 @@ func (j *judge) states(x, y []*object) {
 // state compares what both sides say of one SA or policy.
 func (j *judge) state(x, y *object) {
 	e := Entry{What: "pair", A: []uint64{x.number}, B: []uint64{y.number}, Message: x.message}
+	e.Message += otherSPI(x.sa, y.sa)
 	j.excuse = func(d *Difference) { excuse(d, x, y) }
 	a, b := x.secret(y), y.secret(x)
 	j.compare(&e, &a, &b, func(ext string) (uint64, uint64) { return x.told1(ext), y.told1(ext) })
@@ -537,6 +541,14 @@ func (j *judge) state(x, y *object) {
 		}
 	}
 	j.report.count(&e, j.o.All)
+}
+
+// otherSPI says by which SPI B calls an SA, if it is not that of A.
+func otherSPI(a, b sa) string {
+	if a.spi == b.spi || a.spi == 0 || b.spi == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (in B 0x%08x)", b.spi)
 }
 
 // told1 is the record that told of an extension.
