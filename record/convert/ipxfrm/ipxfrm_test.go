@@ -150,6 +150,18 @@ func TestBeyond(t *testing.T) {
 	}
 }
 
+// A line that is none of ip's is noted, but not shown where it could be part of a key.
+func TestStrangeLines(t *testing.T) {
+	list := parse(t, "src 10.0.0.1 dst 10.0.0.2\n\tproto esp spi 0x1 reqid 0 mode tunnel\n\tdeadbeef\n\tcafe 12\n\tfresh thing\n\t0x1234\n")
+	var got []string
+	for _, a := range list[0].Beyond {
+		got = append(got, a.Name+": "+a.Value)
+	}
+	if want := []string{"something else: not understood", "something else: not understood", "fresh: not understood", "something else: not understood"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestLooks(t *testing.T) {
 	for _, name := range []string{"s-state.txt", "state.txt", "policy.txt", "s-policy.txt", "o-state.txt"} {
 		if !ipxfrm.Looks([]byte(read(t, name))[:200]) {
@@ -175,6 +187,8 @@ func TestErrors(t *testing.T) {
 		{"src 10.0.0.1 dst 10.0.0.2\n\tproto esp spi 0x1 reqid 0 mode ro\n", `line 2: mode "ro" is none that PF_KEY has`},
 		{head + "\tenc cbc(aes) 0xdeadbeefcafebab\n", "line 3: the key is no hexadecimal number"},
 		{head + "\tauth-trunc hmac(sha1) deadbeefcafebabe 96\n", "line 3: after the key of an algorithm comes a number of bits"},
+		{head + "\tenc 0xdeadbeefcafebabe\n", "line 3: enc: the name of the algorithm is missing"},
+		{head + "\tauth-trunc deadbeefcafebabe 96\n", "line 3: auth-trunc: the name of the algorithm is missing"},
 		{head + "\tdeadbeefcafebabe 96\nsrc 1", "line 4: an entry begins with src … dst …, not with "},
 		{head + "\treplay-window x\n", "line 3: replay-window wants a number"},
 		{head + "\tencap type gre sport 1\n", `line 3: encapsulation "gre" is none that PF_KEY has`},

@@ -167,10 +167,15 @@ func word(line string) string {
 // plain is a word as it is if it is one of the tool's own, and not perhaps a key.
 func plain(w string) string {
 	w = strings.TrimSuffix(w, ":")
-	if w == "" || len(w) > 16 || strings.Trim(w, "abcdefghijklmnopqrstuvwxyz_-") != "" {
+	if len(w) > 16 || hexadecimal(w) || strings.Trim(w, "abcdefghijklmnopqrstuvwxyz_-") != "" {
 		return "something else"
 	}
 	return fmt.Sprintf("%q", w)
+}
+
+// hexadecimal reports whether a word could be part of a key.
+func hexadecimal(w string) bool {
+	return strings.Trim(strings.TrimPrefix(w, "0x"), "0123456789abcdefABCDEF") == ""
 }
 
 // begin reads the first line of an entry: the ends of an SA or the selector of a
@@ -534,6 +539,9 @@ func (d *draft) algorithm(f []string) error {
 	}
 	if len(f) < 2 {
 		return fmt.Errorf("%s wants an algorithm", f[0])
+	}
+	if hexadecimal(f[1]) {
+		return fmt.Errorf("%s: the name of the algorithm is missing", f[0])
 	}
 	var octets []byte
 	hidden, icv := false, 0
