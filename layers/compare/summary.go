@@ -15,6 +15,15 @@ func About(m *layers.Message) string {
 	}
 	var b strings.Builder
 	b.WriteString(m.TypeName())
+	if m.Type == layers.PROMISC && m.Inner == nil {
+		switch m.SAType { // says on or off there
+		case 0:
+			b.WriteString(" off")
+		case 1:
+			b.WriteString(" on")
+		}
+		return b.String()
+	}
 	if m.SAType != layers.SATypeUnspec {
 		b.WriteByte(' ')
 		b.WriteString(strings.ToLower(m.SATypeName()))
