@@ -323,6 +323,14 @@ func (l *entries) next(record uint64, message func() string) *Exchange {
 	return &l.entries[len(l.entries)-1]
 }
 
+// summary describes an entry: as a message of the whole, or by itself.
+func (l *entries) summary(m *layers.Message) string {
+	if l.whole != nil {
+		return summary(m)
+	}
+	return entrySummary(m)
+}
+
 // judgeEntries compares lists, of which the recorded one may not be complete. The
 // verdicts are those of whole, or if that is nil of each entry.
 func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete bool, whole *Exchange) (list entries) {
@@ -348,7 +356,7 @@ func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete
 		case a.cut:
 			e.unknown(a.number, "the recorded answer was cut short")
 		case k < 0:
-			e.differ(Difference{Record: a.number, What: Dropped, Verdict: Different, Recorded: summary(r.decodeRecorded(a))})
+			e.differ(Difference{Record: a.number, What: Dropped, Verdict: Different, Recorded: list.summary(r.decodeRecorded(a))})
 		default:
 			ordered = ordered && k >= next
 			next = k + 1
@@ -372,7 +380,7 @@ func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete
 		}
 		m := r.decode(b)
 		id := r.entryOf(m)
-		d := Difference{What: Added, Verdict: Different, Target: summary(m)}
+		d := Difference{What: Added, Verdict: Different, Target: list.summary(m)}
 		if why := r.parted(s, id, id); why != "" {
 			d.Verdict, d.Reason = NotReproducible, why
 		} else if !complete && len(recorded) > 0 {

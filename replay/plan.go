@@ -172,7 +172,8 @@ type item struct {
 	role     trace.Role
 	dir      record.Direction
 	process  string
-	errno    uint8 // of write(2)
+	comments []string // of the record, for people
+	errno    uint8    // of write(2)
 	replies  []answer
 	selected bool
 	mapped   []Rewrite // of a request
@@ -252,8 +253,8 @@ func (p *planner) read(src Source) error {
 		if role == trace.Request {
 			p.byRecord[r.Number] = len(p.items)
 		}
-		p.items = append(p.items, item{answer: a, role: role, dir: r.Dir, process: r.Process, errno: r.WriteErrno,
-			selected: p.opts.takes(r)})
+		p.items = append(p.items, item{answer: a, role: role, dir: r.Dir, process: r.Process,
+			comments: slices.Clone(r.Comments), errno: r.WriteErrno, selected: p.opts.takes(r)})
 	}
 }
 

@@ -85,8 +85,8 @@ func TestState(t *testing.T) {
 			want:    [4]int{0, 0, 0, 3},
 			lines: []string{
 				"state: different: SA esp 10.0.0.1 > 10.0.0.2 spi=0x00001001: #2 key_auth.key recorded ··(20 bytes), target ··(20 bytes) (the octets differ)",
-				"state: different: SA esp 10.0.0.1 > 10.0.0.2 spi=0x00002002: added: DUMP esp",
-				"state: different: policy ", "#4 dropped: SPDDUMP",
+				"state: different: SA esp 10.0.0.1 > 10.0.0.2 spi=0x00002002: added: SA esp",
+				"state: different: policy ", "#4 dropped: policy",
 			},
 		},
 		{

@@ -19,6 +19,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/replay"
+	kernjudge "github.com/pfkeycap/pfkeycap/replay/judge"
 	"github.com/pfkeycap/pfkeycap/replay/kernel"
 	"github.com/pfkeycap/pfkeycap/replay/sandbox"
 )
@@ -40,7 +41,12 @@ recorded, field by field:
 Each request waits for the answers to the one before, unless a pace is given. What
 a kernel chooses (SPIs, policy ids, request ids, ACQUIREs' numbers) is put into later
 requests as the target chose it. True keys are sent if the side file is there, else
-stand-ins.`,
+stand-ins.
+
+With --minimize the capture is replayed again and again, each time into a fresh kernel
+and with fewer requests, to find those that it takes to see the first difference, or
+the kernel's end: a panic, a warning, or no answer for the time of --timeout (30s then).
+They are written to FILE of -w with their answers; replay FILE shows the same.`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the plan, send nothing"},
 			&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text or json", Value: "text"},
@@ -61,6 +67,8 @@ stand-ins.`,
 			&cli.IntFlag{Name: "limit", Aliases: []string{"L"}, Usage: "stop after `N` requests", DefaultText: "never"},
 			&cli.StringFlag{Name: "duration", Usage: "stop after `TIME` (seconds, or with a unit)"},
 			&cli.BoolFlag{Name: "state", Usage: "compare the SAs and policies that are there afterwards with those at the end of the recording"},
+			&cli.BoolFlag{Name: "minimize", Usage: "write to FILE of -w the fewest requests whose replay still differs, or crashes or hangs the sandbox kernel"},
+			&cli.IntFlag{Name: "tries", Usage: "with --minimize: boot at most `N` kernels", Value: 1000},
 			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here or netns:NAME: let the replay flush, and delete what it did not make"},
 			&cli.DurationFlag{Name: "timeout", Usage: "give up when the target says nothing for `TIME`", Value: 5 * time.Minute},
 			targetFlag(), sandboxFlag(), kernelFlag(),
@@ -85,6 +93,9 @@ func replayAction(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := minimizable(c, t); err != nil {
+		return err
+	}
 	if strings.HasPrefix(t, inNetNS) && !c.Bool("dry-run") {
 		return runIn(c, t)
 	}
@@ -100,6 +111,9 @@ func replayAction(c *cli.Context) error {
 			err = plan.WriteText(w)
 		}
 		return errors.Join(err, damage)
+	}
+	if c.Bool("minimize") {
+		return errors.Join(minimize(c, plan, o, format == "json"), damage)
 	}
 	if t == "here" && !c.Bool("allow-flush") {
 		if n := plan.Destroys(); n != 0 {
@@ -247,46 +261,76 @@ func planOf(c *cli.Context, name string) (*planned, error) {
 
 // replayPlan runs a plan against a target.
 func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions) (*replay.Report, error) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.Context))
-	defer cancel(nil)
-	defer context.AfterFunc(c.Context, func() { cancel(errInterrupted) })()
+	ctx, cancel := interruptible(c)
+	defer cancel()
 	p := newProgress(c.App.ErrWriter)
 	send, _, _ := plan.Counts()
 	total := ""
 	if o.Loops == 0 {
 		total = fmt.Sprintf(" of %d", send)
 	}
-	patience := c.Duration("timeout")
-	watch := time.AfterFunc(math.MaxInt64, func() {
-		cancel(fmt.Errorf("the target said nothing for %v", patience))
+	o.Progress = func(sent int) { p.say("%d%s requests", sent, total) }
+	report, err := runPlan(ctx, c.Duration("timeout"), plan.Plan, o, func(ctx context.Context) (runner, error) {
+		return openTarget(ctx, c, where, plan.Plan)
 	})
+	p.end()
+	if o.Loops < 0 && errors.Is(err, errInterrupted) {
+		err = nil // there is no other end
+	}
+	return report, err
+}
+
+// interruptible returns a context that ends by errInterrupted with that of c.
+func interruptible(c *cli.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(c.Context))
+	stop := context.AfterFunc(c.Context, func() { cancel(errInterrupted) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// runPlan opens a target, runs a plan against it and closes it. A target that says
+// nothing for as long as patience is given up with a *silentError; 0 is for ever.
+func runPlan(ctx context.Context, patience time.Duration, plan *replay.Plan, o replay.RunOptions, open func(context.Context) (runner, error)) (*replay.Report, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(math.MaxInt64, func() { cancel(&silentError{patience}) })
 	defer watch.Stop()
 	alive := func() {
 		if patience > 0 {
 			watch.Reset(patience)
 		}
 	}
+	show := o.Progress
 	o.Progress = func(sent int) {
 		alive()
-		p.say("%d%s requests", sent, total)
+		if show != nil {
+			show(sent)
+		}
 	}
-	t, err := openTarget(ctx, c, where, plan.Plan)
+	t, err := open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &openError{err}
 	}
 	alive()
-	report, err := t.Run(ctx, plan.Plan, o)
-	p.end()
+	report, err := t.Run(ctx, plan, o)
 	if cerr := t.Close(); err == nil {
 		err = cerr
-	}
-	if o.Loops < 0 && errors.Is(err, errInterrupted) {
-		err = nil // there is no other end
 	}
 	if err != nil {
 		err = &statusError{exitDamage, err}
 	}
 	return report, err
+}
+
+// openError is what kept a target from being opened.
+type openError struct{ error }
+
+func (e *openError) Unwrap() error { return e.error }
+
+// silentError means that a target has said nothing for too long.
+type silentError struct{ patience time.Duration }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("the target said nothing for %v", e.patience)
 }
 
 var errInterrupted = errors.New("interrupted")
@@ -335,14 +379,27 @@ func openKernel() (replay.Target, error) {
 	return t, err
 }
 
+// serveTarget is the name of targetCommand; with the flag a warning of the kernel is
+// its end.
+const (
+	serveTarget = "serve-target"
+	strictFlag  = "strict"
+)
+
 // targetCommand runs replays inside the sandbox for one outside of it, which it
 // talks to over its standard streams.
 func targetCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "serve-target",
+		Name:   serveTarget,
 		Hidden: true,
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: strictFlag}},
 		Action: func(c *cli.Context) error {
-			if sandbox.Inside() {
+			switch {
+			case sandbox.Inside() && c.Bool(strictFlag):
+				if err := kernjudge.Strict(); err != nil {
+					return machinef("%w", err)
+				}
+			case sandbox.Inside():
 				// An oops would end only the process that asked, and the reason be lost.
 				if err := os.WriteFile("/proc/sys/kernel/panic_on_oops", []byte("1"), 0o644); err != nil {
 					return machinef("%w", err)
@@ -370,14 +427,15 @@ type sandboxRunner struct {
 	stderr *strings.Builder
 }
 
-// openSandbox boots a fresh kernel with a copy of this program inside.
-func openSandbox(ctx context.Context, plan *replay.Plan, kernel sandbox.Kernel) (runner, error) {
+// openSandbox boots a fresh kernel with a copy of this program inside, which gets the
+// flags.
+func openSandbox(ctx context.Context, plan *replay.Plan, kernel sandbox.Kernel, flags ...string) (runner, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, machinef("%w", err)
 	}
 	t := &sandboxRunner{stderr: new(strings.Builder)}
-	t.cmd = &sandbox.Cmd{Args: []string{self, "serve-target"}, Stderr: t.stderr, Kernel: kernel, Memory: 256 + plan.Memory()>>20}
+	t.cmd = &sandbox.Cmd{Args: append([]string{self, serveTarget}, flags...), Stderr: t.stderr, Kernel: kernel, Memory: 256 + plan.Memory()>>20}
 	in, err := t.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -475,9 +533,8 @@ func (a *answers) observe(o *replay.Observed) {
 	if o.Copy || a.err != nil {
 		return
 	}
-	a.number++
 	r := &record.Record{
-		Number: a.number, Time: o.Time, Dir: o.Dir, Codec: o.Codec, Data: o.Data, OrigLen: len(o.Data), StandIns: a.standIn,
+		Number: a.number + 1, Time: o.Time, Dir: o.Dir, Codec: o.Codec, Data: o.Data, OrigLen: len(o.Data), StandIns: a.standIn,
 	}
 	if o.Dir == record.ToKernel {
 		switch {
@@ -490,6 +547,15 @@ func (a *answers) observe(o *replay.Observed) {
 	if o.Socket < len(a.plan.Sockets) {
 		r.Process = a.plan.Sockets[o.Socket].Process
 	}
+	a.append(r)
+}
+
+// append writes a record.
+func (a *answers) append(r *record.Record) {
+	if a.err != nil {
+		return
+	}
+	a.number++
 	a.err = a.w.Append(r)
 }
 

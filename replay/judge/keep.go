@@ -247,8 +247,9 @@ var (
 	handler = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\] (pfkey_[a-z_]+)\+0x`) })
 )
 
-// crashOf names the end of a kernel by its last words.
-func crashOf(console string, cause error) finding {
+// LastWords names the end of a kernel by what it has printed, or returns "" if it has
+// said nothing of it. Ends of one kind have one name.
+func LastWords(console string) string {
 	for _, mark := range deathMarks() {
 		m := mark.FindStringSubmatch(console)
 		if m == nil {
@@ -258,6 +259,14 @@ func crashOf(console string, cause error) finding {
 		if h := handler().FindStringSubmatch(console); h != nil {
 			name += " in " + h[1]
 		}
+		return name
+	}
+	return ""
+}
+
+// crashOf is the end of a kernel as a finding.
+func crashOf(console string, cause error) finding {
+	if name := LastWords(console); name != "" {
 		return finding{Crash, name}
 	}
 	if errors.Is(cause, context.DeadlineExceeded) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/replay/internal/ddmin"
 )
 
 // minimize cuts a case down: requests of which the last shows something, for which
@@ -18,28 +19,11 @@ func minimize(c layers.Codec, requests [][]byte, budget int, holds func([][]byte
 		return holds(list)
 	}
 	last := requests[len(requests)-1]
-	before := slices.Clone(requests[:len(requests)-1])
-	for size := len(before); size > 0; {
-		cut := false
-		for at := 0; at < len(before); {
-			to := min(at+size, len(before))
-			shorter := slices.Concat(before[:at], before[to:], [][]byte{last})
-			ok, err := try(shorter)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				before, cut = shorter[:len(shorter)-1], true
-			} else {
-				at = to
-			}
-		}
-		switch {
-		case size > 1:
-			size = min(size/2, max(1, len(before)))
-		case !cut:
-			size = 0
-		}
+	before, err := ddmin.Reduce(requests[:len(requests)-1], func(part [][]byte) (bool, error) {
+		return try(append(part[:len(part):len(part)], last))
+	})
+	if err != nil {
+		return nil, err
 	}
 	for again := true; again; {
 		again = false
