@@ -27,7 +27,7 @@ type Exchange struct {
 
 const (
 	// maxOpen is how many exchanges are kept open, and maxWait how many messages
-	// later the first answer to a request comes at most.
+	// later the first answer to a request comes at most, but for those that wait.
 	maxOpen = 64
 	maxWait = 64
 )
@@ -123,6 +123,10 @@ func (x *Exchange) over(n uint64) bool {
 		return n-x.last > overtaken
 	case len(x.Answers) > 0: // a dump under way goes on when its reader reads
 		return false
+	}
+	f := headerFact(x.Request)
+	if f.waits() {
+		return n-x.last > maxPause
 	}
 	return n-x.last > maxWait
 }

@@ -202,3 +202,49 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestLateDump has a dump whose first answer comes late, because its sender has other
+// answers to read first, while another process asks.
+func TestLateDump(t *testing.T) {
+	const p, q = 412, 500
+	for _, between := range []uint32{10, 70, 1000} {
+		in := []any{bare(layers.DUMP, 0, 0, 5, p)}
+		for i := range between {
+			in = append(in, get(i+1, q), state(layers.GET, i+1, q, 0))
+		}
+		in = append(in, state(layers.DUMP, 1, p, 0), state(layers.DUMP, 0, p, 0))
+		for x, err := range trace.Exchanges(source(linux, in), trace.Options{Promisc: record.Yes}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("request 1: %d %d", len(in)-1, len(in))
+			if x.Role != trace.Request || x.Request.Number == 1 && describe(x) != want {
+				t.Errorf("%d exchanges between: %s, want %s", between, describe(x), want)
+			}
+		}
+	}
+}
+
+// TestAbandonedDumps has dumps that are never answered: they must not take the room of
+// requests that are.
+func TestAbandonedDumps(t *testing.T) {
+	var in []any
+	for i := range uint32(200) {
+		in = append(in, bare(layers.DUMP, 0, 0, 5, 1000+i))
+	}
+	for i := range uint32(100) {
+		in = append(in, get(i+1, 412), get(i+1, 413), bare(layers.GET, 3, 3, i+1, 412), bare(layers.GET, 3, 3, i+1, 413))
+	}
+	complete := 0
+	for x, err := range trace.Exchanges(source(linux, in), trace.Options{Promisc: record.Yes}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Complete {
+			complete++
+		}
+	}
+	if complete != 200 {
+		t.Errorf("%d exchanges are complete, want 200", complete)
+	}
+}

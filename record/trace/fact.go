@@ -39,7 +39,7 @@ type fact struct {
 	gap     bool             // messages before this one are known or suspected to be lost
 	suspect bool             // the request to this one may have been lost
 	hazy    bool             // what came before in its run is not known
-	full    bool             // of the first of a run: there was something to flush for certain
+	full    bool             // of a message of a run: there was something to flush for certain
 	object  uint64           // what tells its SA or policy from others, or 0
 	lasting bool             // it has no hard lifetime
 	before  record.Answer    // of an own X_PROMISC: was the socket promiscuous before
@@ -93,6 +93,11 @@ func (f *fact) failed() bool {
 func (f *fact) dumps() bool {
 	return f.typ == layers.DUMP || f.typ == layers.SPDDUMP && (f.rules == linuxRules || f.rules == kameRules)
 }
+
+// waits reports whether the answers to f, a request, may come much later: Linux goes on
+// with a dump only while the queue of the socket has room, and that may be filled by
+// answers to earlier requests (pfkey_can_dump in net/key/af_key.c).
+func (f *fact) waits() bool { return f.rules == linuxRules && f.dumps() }
 
 // ends reports whether f is the last message of a dump that was asked for with the
 // sequence number asked.

@@ -18,6 +18,7 @@ type request struct {
 	own      bool // the direction came with the record
 	copied   bool // its second copy was seen: the listener sent it itself
 	silent   bool // no answer comes to it
+	late     bool // its first answer comes when its sender reads
 	switches bool // X_PROMISC on or off
 	closed   bool // no further answer comes
 
@@ -61,7 +62,7 @@ func (rs *requests) add(f *fact, at uint64) *request {
 	}
 	q := rs.nth(0)
 	*q = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
-		own: f.own(), silent: f.unheard(), next: 1}
+		own: f.own(), silent: f.unheard(), late: f.waits(), next: 1}
 	if q.own {
 		rs.own++
 	}
@@ -75,7 +76,7 @@ func (q *request) worth(now uint64) int {
 	switch {
 	case q.closed || q.silent || q.answers > 0 && q.next == 1:
 		return least
-	case q.answers == 0 && now-q.at <= maxWait:
+	case q.answers == 0 && (now-q.at <= maxWait || q.late && now-q.at <= maxPause):
 		return least + 1
 	case q.answers > 0 && now-q.active <= maxPause:
 		return least + 2 // a dump under way
@@ -86,7 +87,8 @@ func (q *request) worth(now uint64) int {
 const (
 	// least is the worth of a request that nothing is to come to.
 	least = 0
-	// maxPause is how many messages later the next one of a dump comes at most.
+	// maxPause is how many messages later the next one of a dump comes at most, also
+	// its first one.
 	maxPause = 1 << 16
 )
 

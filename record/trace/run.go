@@ -31,6 +31,7 @@ var (
 	flushedAnyhowFull = []string{"tfff", "ff"}
 	// The request had other bytes and came before.
 	flushAnswers = []string{"f", "fff"}
+	flushAnswer  = []string{"f"} // the notification has other bytes too
 	// pfkey_promisc sends the message on to everyone.
 	relayed    = []string{"tff", "te"}
 	relayedOwn = []string{"tff", "tee"}
@@ -101,6 +102,9 @@ func (t *Tracer) runAt(i uint64) (r run) {
 				r.first = g
 			}
 		case g.shape == failure && g.sameKey(f):
+			if f.flushes() { // none that looks like f is refused: it is another request, or the answer to one
+				return true
+			}
 			r.add(bitFail, front)
 		case g.later():
 			return false
@@ -179,9 +183,11 @@ func (t *Tracer) direction(f *fact, r *run) (d, byPID record.Direction) {
 	}
 	p := t.processes.of(f.pid)
 	h := hypotheses{run: r, many: p.repeats(f.seq)}
+	again := r.prev != nil && r.prev.sameKey(f) && r.prev.hash != f.hash
+	asked := again && r.prev.shape != echo && r.prev.dir == record.ToKernel // with other bytes
 	switch {
 	case t.opts.Lossless:
-	case t.lossy || t.requests.unanswered(t.last, f.hash):
+	case t.lossy || !asked && t.requests.unanswered(t.last, f.hash):
 		h.losses = 3 // where something is missing already, more will be
 	default:
 		h.losses = 1
@@ -205,22 +211,27 @@ func (t *Tracer) direction(f *fact, r *run) (d, byPID record.Direction) {
 		f.full = t.contents.concern(f)
 	}
 	full := r.first.full
+	f.full = full
 	h.rest = flushAgain
-	again := r.prev != nil && r.prev.sameKey(f) && r.prev.hash != f.hash
 	switch {
 	case f.typ == layers.SPDFLUSH && f.satype != 0:
 		// The notification has SA type 0 and so other bytes.
-		h.first = flushAgain
-		if r.own != nil {
+		switch {
+		case r.own != nil:
 			h.first, h.rest = flushAgainOwn, flushAgainOwn
+		case asked:
+			h.first = flushAnswer
+		default:
+			h.first = flushAgain
 		}
 	case f.typ == layers.SPDFLUSH && again && r.prev.shape == echo && r.prev.satype != 0:
-		h.first = flushedAnyhow // it may be just that
+		// It is just that, unless the process asks again with the number.
+		h.first = pick(r.prev.full || !h.many, flushedNetlink, flushedAnyhow)
 	case r.own != nil:
 		h.first, h.rest = pick(full, flushedOwnFull, flushedOwn), flushAgainOwn
 	case p.listens:
 		h.first, h.rest = flushedBoth, flushAgainBoth
-	case again && r.prev.shape == toKernel:
+	case asked:
 		h.first = flushAnswers
 	default:
 		h.first = pick(full, flushedFull, flushed)
