@@ -34,7 +34,11 @@ type Difference struct {
 	Target   string  `json:"target,omitempty"`   // likewise
 	Verdict  Verdict `json:"verdict"`            // Volatile, NotReproducible or Different
 	Reason   string  `json:"reason,omitempty"`   // why it is volatile or not reproducible
+	Why      string  `json:"why,omitempty"`      // of an errno of the target: what most likely brings it, see RunOptions.Why
 }
+
+// extMsg is Difference.Ext of the header.
+const extMsg = "msg"
 
 // Path returns the field as filters name it, such as "sa.spi".
 func (d *Difference) Path() string { return compare.Path{Ext: d.Ext, Field: d.Field}.String() }
@@ -69,6 +73,9 @@ func (d *Difference) String() string {
 	}
 	if d.Reason != "" {
 		fmt.Fprintf(&b, " (%s)", d.Reason)
+	}
+	if d.Why != "" {
+		fmt.Fprintf(&b, " why=%q", d.Why)
 	}
 	return b.String()
 }

@@ -25,6 +25,7 @@ type jobHeader struct {
 	Loops    int           `json:"loops,omitempty"`
 	Clear    bool          `json:"clear,omitempty"`
 	State    bool          `json:"state,omitempty"`
+	Guard    bool          `json:"guard,omitempty"`
 	Limit    int           `json:"limit,omitempty"`
 	Duration time.Duration `json:"duration,omitempty"`
 	Observe  bool          `json:"observe,omitempty"`
@@ -44,7 +45,7 @@ const (
 func writeJob(w io.Writer, p *Plan, o *RunOptions) error {
 	e := jobWriter{w: bufio.NewWriterSize(w, 64<<10)}
 	header, err := json.Marshal(jobHeader{
-		Keys: p.Keys, Watched: p.watched, Pace: o.Pace, Loops: o.Loops, Clear: o.Clear, State: o.State,
+		Keys: p.Keys, Watched: p.watched, Pace: o.Pace, Loops: o.Loops, Clear: o.Clear, State: o.State, Guard: o.Guard,
 		Limit: o.Limit, Duration: o.Duration, Observe: o.Observe != nil, Records: len(p.items),
 	})
 	if err != nil {
@@ -145,7 +146,7 @@ func readJob(r io.Reader) (*Plan, RunOptions, jobHeader, error) {
 	p.plan.Keys = h.Keys
 	p.lives.watched = h.Watched
 	p.build()
-	return p.plan, RunOptions{Pace: h.Pace, Loops: h.Loops, Clear: h.Clear, State: h.State, Limit: h.Limit, Duration: h.Duration}, h, nil
+	return p.plan, RunOptions{Pace: h.Pace, Loops: h.Loops, Clear: h.Clear, State: h.State, Guard: h.Guard, Limit: h.Limit, Duration: h.Duration}, h, nil
 }
 
 // jobReader reads the parts of a job. After an error all are zero.

@@ -259,7 +259,7 @@ type forecast struct {
 	hangs    string   // why nothing can, or ""
 	unsure   string   // why what is different may not be the target's doing, or ""
 	entries  *listing // of a dump
-	destroys bool     // the request removes what the replay has not made
+	destroys bool     // the request removes or changes what the replay has not made
 	fresh    bool     // both kernels choose anew what the answer names
 }
 
@@ -348,14 +348,15 @@ func outcome(req *heard, answers []heard) *heard {
 	return req
 }
 
-// destroys reports whether a request removes what no request before it made.
+// destroys reports whether a request removes or changes what no request before it
+// made. An SPDUPDATE makes a policy too.
 func (l *lives) destroys(req *heard) bool {
 	m := l.decode(req)
 	d := req.codec.Dialect
 	switch {
-	case isFlush(d, m.Type):
+	case isFlush(d, m.Type), changesUnseen(d, m.Type):
 		return true
-	case m.Type == layers.DELETE:
+	case m.Type == layers.DELETE, m.Type == layers.UPDATE:
 		id, ok := saIDOf(m)
 		x := l.sas[id]
 		return !ok || x == nil || !x.target

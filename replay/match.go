@@ -18,6 +18,8 @@ type runner struct {
 	msg     layers.Message
 	request layers.Message
 	report  *Report
+	why     Explainer // or nil
+	guard   *guard    // nil if nothing is to be guarded
 
 	// Of one loop:
 	loop     int             // from 1
@@ -109,6 +111,9 @@ func (r *runner) heed(a Answer) {
 				r.bound.bind(boundValue{kind: bindSeq, value: list[0].seq}, m.Seq, list[0].record)
 				r.report.bindings(r.loop, r.bound.list[before:])
 				r.acquires[id] = list[1:]
+				if r.guard != nil {
+					r.guard.acquires[m.Seq] = true
+				}
 			}
 		}
 	}
@@ -142,9 +147,35 @@ func (r *runner) judge(s *Step, e *Exchange, a Answer, own [][]byte) {
 		hangs = s.forecast.unsure
 	}
 	if hangs != "" {
-		e.Verdict, e.Reason = NotReproducible, hangs
+		e.Verdict, e.Reason, e.refused = NotReproducible, hangs, false
 		for i := range e.Differences {
 			e.Differences[i].Verdict = NotReproducible
+		}
+	}
+}
+
+// explain says why the target refused a request, where the recorded kernel did not, or
+// otherwise.
+func (r *runner) explain(e *Exchange, sent []byte, a Answer, own [][]byte) {
+	if r.why == nil || e.Verdict == Equal {
+		return
+	}
+	errno := a.Errno
+	if errno == 0 && len(own) > 0 {
+		errno = int(r.decode(own[0]).Errno)
+	}
+	if errno == 0 || errno > 255 {
+		return
+	}
+	for i := range e.Differences {
+		if d := &e.Differences[i]; d.What == Errno || d.Ext == extMsg && d.Field == "errno" {
+			d.Why = r.why(r.codec, sent, uint8(errno))
+			return
+		}
+	}
+	if e.refused {
+		if why := r.why(r.codec, sent, uint8(errno)); why != "" {
+			e.Reason += ": " + why
 		}
 	}
 }
@@ -176,9 +207,11 @@ func (r *runner) judgeSilence(s *Step, e *Exchange, a Answer, own [][]byte) {
 		e.Verdict, e.Reason = NotReproducible, "the capture holds no answer to it"
 		switch {
 		case a.Errno != 0:
+			e.refused = true
 			e.Reason += "; the target refuses it, " + r.errnoText(a.Errno)
 		case len(own) > 0:
 			if m := r.decode(own[0]); m.Errno != 0 {
+				e.refused = true
 				e.Reason += "; the target refuses it, " + orElse(m.Codec.Dialect.ErrnoName(m.Errno), fmt.Sprintf("errno %d", m.Errno))
 			}
 		}
@@ -367,7 +400,7 @@ func (r *runner) judgeEntries(s *Step, recorded []answer, own [][]byte, complete
 		}
 		if whole == nil {
 			// The header is that of a message in a list, and no part of the entry.
-			e.Differences = slices.DeleteFunc(e.Differences, func(d Difference) bool { return d.Ext == "msg" && d.Verdict == Volatile })
+			e.Differences = slices.DeleteFunc(e.Differences, func(d Difference) bool { return d.Ext == extMsg && d.Verdict == Volatile })
 			e.Verdict = Worst(e.Differences)
 		}
 		if why != "" {

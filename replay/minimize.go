@@ -226,7 +226,7 @@ func (f *finding) in(r *Report, ended string) bool {
 // difference. state says that they are of the final state, which any message may tell.
 func (f *Difference) like(d *Difference, state bool) bool {
 	same := d.What == f.What && d.Ext == f.Ext && d.Field == f.Field && (state || d.Record == f.Record)
-	if f.What == Errno || f.Ext == "msg" && f.Field == "errno" {
+	if f.What == Errno || f.Ext == extMsg && f.Field == "errno" {
 		same = same && d.Target == f.Target
 	}
 	return same

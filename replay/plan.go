@@ -93,8 +93,8 @@ type Step struct {
 	// Reason says why a step is not to be sent, or why what the target answers
 	// cannot be held against it; it is empty if the answers count.
 	Reason string `json:"reason,omitempty"`
-	// Destroys says that the request removes what the replay did not make: a FLUSH,
-	// or a DELETE of something that was there before.
+	// Destroys says that the request removes or changes what the replay did not make: a
+	// FLUSH, or a DELETE or an UPDATE of something that was there before.
 	Destroys bool `json:"destroys,omitempty"`
 
 	codec    layers.Codec
@@ -521,8 +521,8 @@ func (p *Plan) Memory() int {
 	return n
 }
 
-// Destroys returns the number of the first record whose replay removes what the
-// replay did not make, or 0.
+// Destroys returns the number of the first record whose replay removes or changes what
+// the replay did not make, or 0.
 func (p *Plan) Destroys() uint64 {
 	for i := range p.Steps {
 		if p.Steps[i].Destroys {

@@ -130,9 +130,9 @@ func (p pieces) Write(b []byte) (int, error) {
 // Serve lets t run the plans that come from r, one after the other, until r ends.
 // What is found out goes to w. When r ends while a plan is run, that is stopped, and
 // its report written. Serve returns nil at the end of r, or what made it stop. t is
-// not closed.
-func Serve(ctx context.Context, r io.Reader, w io.Writer, t Target) error {
-	s := server{target: t, in: make(chan inFrame), done: make(chan struct{}), out: bufio.NewWriterSize(w, 64<<10)}
+// not closed. why is RunOptions.Why of all plans: a function does not come along.
+func Serve(ctx context.Context, r io.Reader, w io.Writer, t Target, why Explainer) error {
+	s := server{target: t, why: why, in: make(chan inFrame), done: make(chan struct{}), out: bufio.NewWriterSize(w, 64<<10)}
 	defer close(s.done)
 	c := t.Codec()
 	if err := writeFrame(s.out, frameHello, uint32(c.Dialect)<<8|uint32(c.Order), []byte(remoteMagic)); err != nil {
@@ -168,6 +168,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, t Target) error {
 // server is one call of Serve.
 type server struct {
 	target Target
+	why    Explainer
 	in     chan inFrame // closed at the end of the stream; end is then set
 	done   chan struct{}
 	end    error // nil at a proper end
@@ -246,6 +247,7 @@ func (s *server) run(ctx context.Context, plan *Plan, o RunOptions, h jobHeader)
 	defer close(over)
 
 	var sent, alive atomic.Int64
+	o.Why = s.why
 	o.Progress = func(n int) { sent.Store(int64(n)); alive.Store(1) }
 	if h.Observe {
 		o.Observe = s.observe
@@ -288,6 +290,9 @@ func (s *server) observe(o *Observed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = writeFrame(s.out, frameObserved, uint32(o.Socket), head[:], o.Data) // the Writer keeps the error
+	if o.Dir == record.ToKernel {
+		_ = s.out.Flush() // it may be the end of this machine
+	}
 }
 
 // finish writes the report and what made the run stop.
@@ -363,7 +368,7 @@ func (t *Remote) Codec() layers.Codec { return t.codec }
 // patience is how long the report of a run that was stopped is waited for.
 const patience = 3 * time.Second
 
-// Run is the function Run, at the other end. If ctx ends, the server is told, and
+// Run is the function Run, at the other end; RunOptions.Why is that of Serve. If ctx ends, the server is told, and
 // its report waited for a while; the Remote is then of no further use.
 func (t *Remote) Run(ctx context.Context, p *Plan, o RunOptions) (*Report, error) {
 	rep := &Report{Dialect: t.codec.Dialect.String(), Order: t.codec.Order.String(), Keys: p.Keys}

@@ -27,7 +27,7 @@ func serve(t testing.TB, target replay.Target) (*replay.Remote, <-chan error) {
 	results, out := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- replay.Serve(context.Background(), in, out, target)
+		done <- replay.Serve(context.Background(), in, out, target, nil)
 		out.Close()
 	}()
 	r, err := replay.NewRemote(context.Background(), results, requests)
@@ -287,12 +287,12 @@ func TestRemoteFailures(t *testing.T) {
 			job("") + frame('g', 0, ""), job("\x02{}") + frame('j', 0, "x") + frame('g', 0, ""),
 			job("\x02{}x") + frame('g', 0, ""), job("\x0d{\"records\":1}") + frame('g', 0, ""),
 		} {
-			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer)); err == nil {
+			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer), nil); err == nil {
 				t.Errorf("%q: no error", say)
 			}
 		}
 		for _, say := range []string{"", job("\x02{}") + frame('g', 0, "")} {
-			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer)); err != nil {
+			if err := replay.Serve(ctx, strings.NewReader(say), io.Discard, replaytest.New(little, answer), nil); err != nil {
 				t.Errorf("%q: %v", say, err)
 			}
 		}
@@ -353,7 +353,7 @@ func FuzzServe(f *testing.F) {
 		defer cancel()
 		_ = replay.Serve(ctx, strings.NewReader(in), io.Discard, replaytest.New(little, func(replay.Request) (replay.Answer, error) {
 			return replay.Answer{}, nil
-		}))
+		}), nil)
 	})
 }
 

@@ -111,6 +111,8 @@ type Exchange struct {
 	Rewrites    []Rewrite    `json:"rewrites,omitempty"` // what was sent otherwise than it was recorded
 	Bindings    []Binding    `json:"bindings,omitempty"` // what its answers bound
 	Differences []Difference `json:"differences,omitempty"`
+
+	refused bool // Reason says that the target has refused it
 }
 
 func (e *Exchange) differ(d Difference) {

@@ -24,11 +24,18 @@ type RunOptions struct {
 	// State says that the target's SAs and policies are compared with those of the
 	// recorded kernel when the plan was run to its end: Report.State.
 	State bool
+	// Guard keeps what the target had before, or gets from others, as it is: what would
+	// change or remove anything that the run has not made itself is not sent, and counts
+	// as not reproducible. Clear and Guard exclude each other.
+	Guard bool
 	// Limit, if not 0, is how many requests are sent in all.
 	Limit int
 	// Duration, if not 0, is the time after which no further request is sent.
 	Duration time.Duration
 
+	// Why, if not nil, says why a kernel refuses a request with an errno, when the
+	// recorded one did not: what it returns becomes Difference.Why.
+	Why Explainer
 	// Observe, if not nil, is called with each message as it is sent and as it
 	// comes. What it is given holds true keys if the plan does.
 	Observe func(o *Observed)
@@ -39,8 +46,11 @@ type RunOptions struct {
 }
 
 func (o *RunOptions) check() error {
-	if o.Limit < 0 || o.Duration < 0 {
+	switch {
+	case o.Limit < 0 || o.Duration < 0:
 		return errors.New("a limit cannot be negative")
+	case o.Clear && o.Guard:
+		return errors.New("the target cannot be cleared and be guarded")
 	}
 	return o.Pace.Check()
 }
@@ -56,6 +66,11 @@ type Observed struct {
 	Codec  layers.Codec // the target's
 	Data   []byte
 }
+
+// Explainer gives the most likely reason why a kernel with the codec answers a request
+// with an errno, or "". check.Explain of package layers/check is one. It must not tell
+// secrets.
+type Explainer func(c layers.Codec, request []byte, errno uint8) string
 
 // topSpeedWindow is how many requests are under way at top speed: their answers
 // must fit into a receive queue.
@@ -80,6 +95,10 @@ func Run(ctx context.Context, p *Plan, t Target, o RunOptions) (*Report, error) 
 		plan:   p, target: t, opts: o,
 		window: 1,
 		clock:  clock{pace: o.Pace},
+	}
+	x.why = o.Why
+	if o.Guard {
+		x.guard = newGuard()
 	}
 	if o.Pace.TopSpeed {
 		x.window = topSpeedWindow
@@ -313,6 +332,15 @@ func (x *run) send(ctx context.Context, i int) error {
 		x.done[i] = true
 		return nil
 	}
+	why, err := x.guards(ctx, msg)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		e.Verdict, e.Reason = NotReproducible, why
+		x.done[i] = true
+		return nil
+	}
 	// The socket of a GETSPI that may have to be sent again stays open for that.
 	if err := x.hand(ctx, s, msg, s.last && s.original == nil); err != nil {
 		return err
@@ -388,8 +416,12 @@ func (x *run) receive(ctx context.Context) error {
 	}
 	if len(own) > 0 {
 		x.report.Answered++
+		if x.guard != nil {
+			x.guard.learn(x.codec, s.typ, own[0])
+		}
 	}
 	x.judge(s, e, a, own)
+	x.explain(e, p.msg, a, own)
 	x.report.bindings(x.loop, e.Bindings)
 	x.done[p.step] = true
 	return nil

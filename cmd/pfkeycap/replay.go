@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/layers/check"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
@@ -69,7 +70,7 @@ They are written to FILE of -w with their answers; replay FILE shows the same.`,
 			&cli.BoolFlag{Name: "state", Usage: "compare the SAs and policies that are there afterwards with those at the end of the recording"},
 			&cli.BoolFlag{Name: "minimize", Usage: "write to FILE of -w the fewest requests whose replay still differs, or crashes or hangs the sandbox kernel"},
 			&cli.IntFlag{Name: "tries", Usage: "with --minimize: boot at most `N` kernels", Value: 1000},
-			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here or netns:NAME: let the replay flush, and delete what it did not make"},
+			&cli.BoolFlag{Name: "allow-flush", Usage: "with --target here or netns:NAME: let the replay flush, and change or delete what it did not make"},
 			&cli.DurationFlag{Name: "timeout", Usage: "give up when the target says nothing for `TIME`", Value: 5 * time.Minute},
 			targetFlag(), sandboxFlag(), kernelFlag(),
 		}, inputFlags()...),
@@ -117,12 +118,14 @@ func replayAction(c *cli.Context) error {
 	}
 	if t == "here" && !c.Bool("allow-flush") {
 		if n := plan.Destroys(); n != 0 {
-			return usagef("record %d removes what the replay did not make: --allow-flush lets it do that to the running kernel (the default target is a throwaway one)", n)
+			return usagef("record %d removes or changes what the replay did not make: --allow-flush lets it do that to the running kernel (the default target is a throwaway one)", n)
 		}
 		if o.Loops != 0 {
 			return usagef("-l clears the target between loops: --allow-flush lets it do that to the running kernel (the default target is a throwaway one)")
 		}
 	}
+	o.Guard = t == "here" && !c.Bool("allow-flush")
+	o.Why = check.Explain
 	answers, err := newAnswers(c, plan)
 	if err != nil {
 		return err
@@ -130,6 +133,7 @@ func replayAction(c *cli.Context) error {
 	if answers != nil {
 		o.Observe = answers.observe
 	}
+	o.Progress = func(int) { answers.flush() }
 	report, err := replayPlan(c, plan, t, o)
 	err = errors.Join(err, answers.close())
 	if report != nil {
@@ -269,7 +273,11 @@ func replayPlan(c *cli.Context, plan *planned, where string, o replay.RunOptions
 	if o.Loops == 0 {
 		total = fmt.Sprintf(" of %d", send)
 	}
-	o.Progress = func(sent int) { p.say("%d%s requests", sent, total) }
+	also := o.Progress
+	o.Progress = func(sent int) {
+		p.say("%d%s requests", sent, total)
+		also(sent)
+	}
 	report, err := runPlan(ctx, c.Duration("timeout"), plan.Plan, o, func(ctx context.Context) (runner, error) {
 		return openTarget(ctx, c, where, plan.Plan)
 	})
@@ -414,7 +422,7 @@ func targetCommand() *cli.Command {
 			// that is in a system call for long and gives it back after; with a second one
 			// that is idle it does not. That makes a fourth of the rate.
 			runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
-			return replay.Serve(c.Context, c.App.Reader, c.App.Writer, t)
+			return replay.Serve(c.Context, c.App.Reader, c.App.Writer, t, check.Explain)
 		},
 	}
 }
@@ -489,8 +497,13 @@ type answers struct {
 	plan    *planned
 	number  uint64
 	standIn bool
+	flushed time.Time
 	err     error
 }
+
+// flushEvery is how much of the latest a capture that is written may miss when this
+// program is killed.
+const flushEvery = 100 * time.Millisecond
 
 // newAnswers creates the capture of -w; without that it returns nil.
 func newAnswers(c *cli.Context, plan *planned) (*answers, error) {
@@ -548,6 +561,16 @@ func (a *answers) observe(o *replay.Observed) {
 		r.Process = a.plan.Sockets[o.Socket].Process
 	}
 	a.append(r)
+	a.flush()
+}
+
+// flush writes what waits to the file, now and then. There may be no capture.
+func (a *answers) flush() {
+	if a == nil || a.err != nil || time.Since(a.flushed) < flushEvery {
+		return
+	}
+	a.err = a.w.Flush()
+	a.flushed = time.Now()
 }
 
 // append writes a record.

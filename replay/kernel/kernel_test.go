@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == serveArg {
 		t, err := kernel.Open(kernel.Options{})
 		if err == nil {
-			err = replay.Serve(context.Background(), os.Stdin, os.Stdout, t)
+			err = replay.Serve(context.Background(), os.Stdin, os.Stdout, t, nil)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
