@@ -48,6 +48,9 @@ var ErrNoRequests = errors.New("the capture has no requests")
 type Plan struct {
 	// Dialect is that of the requests; a target must have the same.
 	Dialect string `json:"dialect"`
+	// Order is the byte order of the recorded machine, "little" or "big"; for a target
+	// of the other one all is encoded anew.
+	Order string `json:"order"`
 	// Keys says which secrets are sent: "true" if all of them are at hand, else
 	// "stand-ins"; "none" if the capture has none to hide.
 	Keys    string   `json:"keys"`
@@ -400,6 +403,7 @@ func (p *planner) request(s *Step, it *item) {
 	if p.plan.dialect == layers.NoDialect {
 		p.plan.dialect = it.codec.Dialect
 		p.plan.Dialect = it.codec.Dialect.String()
+		p.plan.Order = it.codec.Order.String()
 	}
 	m := p.lives.decode(&it.heard)
 	pid, typ, satype := m.PID, m.Type, m.SAType
@@ -536,8 +540,8 @@ func (p *Plan) Destroys() uint64 {
 func (p *Plan) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	send, expect, ignore := p.Counts()
-	fmt.Fprintf(&b, "plan: %d requests to send on %d sockets, %d messages that cannot be brought about, %d ignored; dialect=%s keys=%s\n",
-		send, len(p.Sockets), expect, ignore, p.Dialect, p.Keys)
+	fmt.Fprintf(&b, "plan: %d requests to send on %d sockets, %d messages that cannot be brought about, %d ignored; dialect=%s order=%s keys=%s\n",
+		send, len(p.Sockets), expect, ignore, p.Dialect, p.Order, p.Keys)
 	for i := range p.Sockets {
 		s := &p.Sockets[i]
 		fmt.Fprintf(&b, "socket %d pid=%d", i, s.PID)

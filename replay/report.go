@@ -160,8 +160,8 @@ func (r *Report) Counts() string {
 const maxLines = 10
 
 // WriteText writes the report, one line for each difference, binding, and what
-// cannot be reproduced, and the counts in the last line. Volatile differences are
-// written only if all is set.
+// cannot be reproduced, and the counts in the last line. Volatile differences, and what
+// was sent otherwise than it was recorded, are written only if all is set.
 func (r *Report) WriteText(w io.Writer, all bool) error {
 	var b bytes.Buffer
 	for i := range r.Exchanges {
@@ -169,6 +169,11 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 		loop := ""
 		if e.Loop != 0 {
 			loop = fmt.Sprintf("loop %d: ", e.Loop)
+		}
+		for _, x := range e.Rewrites {
+			if all {
+				fmt.Fprintf(&b, "rewritten: %s#%d %s: %v\n", loop, e.Record, e.Message, x)
+			}
 		}
 		for _, x := range e.Bindings {
 			fmt.Fprintf(&b, "binding: %s#%d %v\n", loop, e.Record, x)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -39,8 +38,9 @@ func minimizable(c *cli.Context, target string) error {
 }
 
 // minimize looks for the fewest requests of a plan whose replay into a sandbox still
-// shows what that of all of them does, and writes them to the capture of -w.
-func minimize(c *cli.Context, plan *planned, o replay.RunOptions, asJSON bool) error {
+// shows what that of all of them does, and writes them to the capture of -w. damage is
+// what kept the rest of the capture from being in the plan.
+func minimize(c *cli.Context, plan *planned, damage error, o replay.RunOptions, asJSON bool) error {
 	kernel, err := sandboxKernel(c)
 	if err != nil {
 		return err
@@ -82,17 +82,17 @@ func minimize(c *cli.Context, plan *planned, o replay.RunOptions, asJSON bool) e
 	case nothing:
 		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: nothing is different, so there is nothing to minimize, and %s is not written\n", small.name)
 		if asJSON {
-			return json.NewEncoder(c.App.Writer).Encode(m.Report)
+			return errors.Join(encodeJSON(c.App.Writer, m.Report), damage)
 		}
-		return m.Report.WriteText(c.App.Writer, c.Bool("verbose"))
+		return errors.Join(m.Report.WriteText(c.App.Writer, c.Bool("verbose")), damage)
 	case m.Finding == "":
-		return err
+		return errors.Join(err, damage)
 	}
 	if m.Err != nil {
 		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: the whole capture: %v\n", m.Err)
 	}
 	if asJSON {
-		err = errors.Join(err, json.NewEncoder(c.App.Writer).Encode(m))
+		err = errors.Join(err, encodeJSON(c.App.Writer, m))
 	} else {
 		fewer := "none of them can be left out"
 		if !m.Minimal {
@@ -102,7 +102,7 @@ func minimize(c *cli.Context, plan *planned, o replay.RunOptions, asJSON bool) e
 			m.Finding, m.After, m.Before, len(m.Numbers), small.name, m.Tries, fewer)
 		err = errors.Join(err, werr)
 	}
-	if err != nil {
+	if err = errors.Join(err, damage); err != nil {
 		return &statusError{exitDamage, err}
 	}
 	return found()

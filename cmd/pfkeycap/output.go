@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -277,4 +278,12 @@ func (p *progress) Write(b []byte) (int, error) {
 		return 0, nil
 	}
 	return p.w.Write(b)
+}
+
+// encodeJSON writes a value on one line. What is no page of the web needs no escapes
+// for one.
+func encodeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -30,9 +29,9 @@ func replayCommand() *cli.Command {
 		Name:      "replay",
 		Usage:     "send a capture's requests to a kernel and compare its answers",
 		ArgsUsage: "FILE",
-		Description: `Sends the recorded requests, one after the other, to a fresh kernel in the sandbox
-(see --target for others: here is the running one) and compares what it answers with what was
-recorded, field by field:
+		Description: `Sends the recorded requests, one after the other, to a fresh kernel in the sandbox (see
+--target for others: here is the running one) and compares what it answers with what
+was recorded, field by field:
 
   equal              the same bytes
   volatile           only fields differ that never agree: times, counters, pids …
@@ -107,14 +106,14 @@ func replayAction(c *cli.Context) error {
 	w := c.App.Writer
 	if c.Bool("dry-run") {
 		if format == "json" {
-			err = json.NewEncoder(w).Encode(plan.Plan)
+			err = encodeJSON(w, plan.Plan)
 		} else {
 			err = plan.WriteText(w)
 		}
 		return errors.Join(err, damage)
 	}
 	if c.Bool("minimize") {
-		return errors.Join(minimize(c, plan, o, format == "json"), damage)
+		return minimize(c, plan, damage, o, format == "json")
 	}
 	if t == "here" && !c.Bool("allow-flush") {
 		if n := plan.Destroys(); n != 0 {
@@ -138,7 +137,7 @@ func replayAction(c *cli.Context) error {
 	err = errors.Join(err, answers.close())
 	if report != nil {
 		if format == "json" {
-			err = errors.Join(err, json.NewEncoder(w).Encode(report))
+			err = errors.Join(err, encodeJSON(w, report))
 		} else {
 			err = errors.Join(err, report.WriteText(w, c.Bool("verbose")))
 		}
