@@ -440,10 +440,14 @@ func (e *remoteError) Unwrap() error { return e.cause }
 // results reads what the server finds out.
 func (t *Remote) results(rep *Report, o *RunOptions) error {
 	var text bytes.Buffer
+	last := uint64(0) // the record whose request was seen on its way
 	for {
 		kind, number, payload, err := t.in.next()
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
+		}
+		if err != nil && last != 0 {
+			err = fmt.Errorf("after the request of #%d: %w", last, err)
 		}
 		if err != nil {
 			return err
@@ -457,16 +461,20 @@ func (t *Remote) results(rep *Report, o *RunOptions) error {
 			if len(payload) < observedHead {
 				return fmt.Errorf("%w: an observed message of %d bytes", ErrProtocol, len(payload))
 			}
+			seen := Observed{
+				Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(payload))),
+				Record: binary.LittleEndian.Uint64(payload[8:]),
+				Dir:    record.Direction(payload[16] & 3),
+				Copy:   payload[17]&1 != 0,
+				Socket: int(number),
+				Codec:  t.codec,
+				Data:   payload[observedHead:],
+			}
+			if seen.Dir == record.ToKernel && seen.Record != 0 {
+				last = seen.Record
+			}
 			if o.Observe != nil {
-				o.Observe(&Observed{
-					Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(payload))),
-					Record: binary.LittleEndian.Uint64(payload[8:]),
-					Dir:    record.Direction(payload[16] & 3),
-					Copy:   payload[17]&1 != 0,
-					Socket: int(number),
-					Codec:  t.codec,
-					Data:   payload[observedHead:],
-				})
+				o.Observe(&seen)
 			}
 		case frameReport:
 			if text.Len()+len(payload) > maxReport {

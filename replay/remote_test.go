@@ -226,6 +226,7 @@ func TestRemoteFailures(t *testing.T) {
 		{"no report", frame('z', 0, ""), "not a server of replays"},
 		{"a short message", frame('o', 0, "short"), "not a server of replays"},
 		{"another frame", frame('h', 0, ""), "not a server of replays"},
+		{"its end while it is observed", frame('o', 0, "\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x02\x00"), "after the request of #7: unexpected EOF"},
 		{"its error", frame('y', 0, "{}") + frame('z', 0, "sorry"), "sorry"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -105,8 +105,17 @@ func TestInterruptedReplay(t *testing.T) {
 		t.Skip(err)
 	}
 	pfkeycap := program(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
-		t.Run(sig.String(), func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		sig    syscall.Signal
+		kernel bool // that gets the signal
+	}{
+		{"interrupted", syscall.SIGINT, false},
+		{"terminated", syscall.SIGTERM, false},
+		{"killed", syscall.SIGKILL, false},
+		{"the kernel is killed", syscall.SIGKILL, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			answers := filepath.Join(t.TempDir(), "answers.pcapng")
 			var stderr bytes.Buffer
@@ -121,18 +130,27 @@ func TestInterruptedReplay(t *testing.T) {
 				started = descendants(t, cmd.Process.Pid)
 				return recordsIn(answers) > 1 && len(started) > 1
 			})
-			if err := cmd.Process.Signal(sig); err != nil {
-				t.Fatal(err)
+			victims := []int{cmd.Process.Pid}
+			if test.kernel {
+				victims = started
+			}
+			for _, pid := range victims {
+				_ = syscall.Kill(pid, test.sig) // of the kernel's some may go with the first
 			}
 			err := cmd.Wait()
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) {
 				t.Fatalf("%v\n%s", err, &stderr)
 			}
-			if sig != syscall.SIGKILL {
-				if exit.ExitCode() != exitDamage || !strings.Contains(stderr.String(), "replay stopped ") {
-					t.Errorf("exit status %d: %s", exit.ExitCode(), &stderr)
-				}
+			want := "replay stopped "
+			if test.kernel {
+				want = "the sandbox kernel ended early"
+			}
+			if (test.kernel || test.sig != syscall.SIGKILL) && (exit.ExitCode() != exitDamage || !strings.Contains(stderr.String(), want)) {
+				t.Errorf("exit status %d: %s", exit.ExitCode(), &stderr)
+			}
+			if hint := strings.Contains(stderr.String(), "--minimize"); hint != test.kernel {
+				t.Errorf("minimize is proposed: %v", hint)
 			}
 			if n := recordsIn(answers); n < 2 {
 				t.Errorf("%d records are left", n)

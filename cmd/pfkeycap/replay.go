@@ -135,7 +135,7 @@ func replayAction(c *cli.Context) error {
 	o.Progress = func(int) { answers.flush() }
 	report, err := replayPlan(c, plan, t, o)
 	err = errors.Join(err, answers.close())
-	if report != nil {
+	if report != nil && (err == nil || len(report.Exchanges) > 0) { // a kernel that died has left none
 		if format == "json" {
 			err = errors.Join(err, encodeJSON(w, report))
 		} else {
@@ -145,6 +145,9 @@ func replayAction(c *cli.Context) error {
 	if report != nil && report.Sent > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "pfkeycap: replay: %d requests in %.3f s, %.0f per second\n",
 			report.Sent, report.Seconds, float64(report.Sent)/max(report.Seconds, 1e-9))
+	}
+	if targetEnd(err) != "" {
+		fmt.Fprintln(c.App.ErrWriter, "pfkeycap: replay: the kernel did not survive it: --minimize -w FILE finds the requests that it takes")
 	}
 	if err = errors.Join(err, damage); err != nil {
 		return err
