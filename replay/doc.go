@@ -37,6 +37,12 @@
 //
 // Secret octets are compared, but never stand in a report.
 //
+// # What is not harmed, and what is enough
+//
+// [RunOptions].Guard keeps what the target had before as it is. [Minimize] replays
+// again and again, into a fresh target each time, to find the fewest requests that
+// still show a difference or the target's end.
+//
 // # Elsewhere
 //
 // A plan can be run by another process, at the other end of two streams, next to

@@ -198,3 +198,25 @@ func ExampleScript() {
 	fmt.Println(len(answer.Messages), err, target.Done())
 	// Output: 2 <nil> <nil>
 }
+
+// A program under test that speaks PF_KEY by way of a replay.Target can be held to what
+// it said when it was recorded.
+func ExampleRecording() {
+	target, err := replaytest.Recording(&talk{n: 2}) // or a trace.Reader over a capture
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// The program:
+	ctx := context.Background()
+	for seq := range uint32(2) {
+		target.Send(ctx, replay.Request{Message: flush(seq + 1)})
+		answer, err := target.Recv(ctx)
+		fmt.Println(len(answer.Messages), err)
+	}
+	fmt.Println(target.Done())
+	// Output:
+	// 1 <nil>
+	// 1 <nil>
+	// <nil>
+}
