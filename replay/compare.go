@@ -37,8 +37,16 @@ type Difference struct {
 	Why      string  `json:"why,omitempty"`      // of an errno of the target: what most likely brings it, see RunOptions.Why
 }
 
-// extMsg is Difference.Ext of the header.
-const extMsg = "msg"
+// extMsg is Difference.Ext of the header, and fieldErrno its member with the errno.
+const (
+	extMsg     = "msg"
+	fieldErrno = "errno"
+)
+
+// ofErrno reports whether what the target refuses is the difference, or how.
+func (d *Difference) ofErrno() bool {
+	return d.What == Errno || d.Ext == extMsg && d.Field == fieldErrno
+}
 
 // Path returns the field as filters name it, such as "sa.spi".
 func (d *Difference) Path() string { return compare.Path{Ext: d.Ext, Field: d.Field}.String() }

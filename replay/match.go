@@ -168,7 +168,7 @@ func (r *runner) explain(e *Exchange, sent []byte, a Answer, own [][]byte) {
 		return
 	}
 	for i := range e.Differences {
-		if d := &e.Differences[i]; d.What == Errno || d.Ext == extMsg && d.Field == "errno" {
+		if d := &e.Differences[i]; d.ofErrno() {
 			d.Why = r.why(r.codec, sent, uint8(errno))
 			return
 		}

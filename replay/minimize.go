@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +56,12 @@ type Minimized struct {
 	Err error `json:"-"`
 }
 
-// ErrNothingFound means that a replay shows nothing that could be minimized.
-var ErrNothingFound = errors.New("nothing is different")
+var (
+	// ErrNothingFound means that a replay shows nothing that could be minimized.
+	ErrNothingFound = errors.New("nothing is different")
+	// ErrNotAgain means that what a replay showed hangs on chance.
+	ErrNotAgain = errors.New("it did not come again when the same requests were sent once more")
+)
 
 const defaultTries = 1000
 
@@ -65,7 +70,7 @@ const defaultTries = 1000
 //
 // The same field of the same recorded answer must differ, and not because a request
 // was left out that it depends on. If ctx ends, what was reached until then is returned
-// with the error; so it is, as far as it goes, with ErrNothingFound.
+// with the error; so it is, as far as it goes, with ErrNothingFound and ErrNotAgain.
 func Minimize(ctx context.Context, p *Plan, o MinimizeOptions) (*Minimized, error) {
 	if o.Tries == 0 {
 		o.Tries = defaultTries
@@ -92,7 +97,13 @@ func Minimize(ctx context.Context, p *Plan, o MinimizeOptions) (*Minimized, erro
 		return m.found, ErrNothingFound
 	}
 	m.found.Finding = m.finding.text
-	err = m.reduce(requests, others)
+	again, err := m.holds(p, len(requests))
+	switch {
+	case err == nil && !again:
+		return m.found, ErrNotAgain
+	case err == nil:
+		err = m.reduce(requests, others)
+	}
 	m.found.Minimal = err == nil
 	if errors.Is(err, errTries) {
 		err = nil
@@ -206,6 +217,9 @@ func (f *finding) in(r *Report, ended string) bool {
 	if f.ended != "" || ended != "" {
 		return f.ended == ended
 	}
+	if r == nil {
+		return false
+	}
 	list := r.Exchanges
 	if f.state {
 		if r.State == nil {
@@ -226,7 +240,7 @@ func (f *finding) in(r *Report, ended string) bool {
 // difference. state says that they are of the final state, which any message may tell.
 func (f *Difference) like(d *Difference, state bool) bool {
 	same := d.What == f.What && d.Ext == f.Ext && d.Field == f.Field && (state || d.Record == f.Record)
-	if f.What == Errno || f.Ext == extMsg && f.Field == "errno" {
+	if f.ofErrno() {
 		same = same && d.Target == f.Target
 	}
 	return same
@@ -309,8 +323,11 @@ func (p *Plan) only(requests []int) *Plan {
 	b.items = slices.Clone(p.items)
 	for i := range b.items {
 		if p.Steps[i].Action == Send {
-			b.items[i].selected = slices.Contains(requests, i)
+			b.items[i].selected = false
 		}
+	}
+	for _, i := range requests {
+		b.items[i].selected = true
 	}
 	b.build()
 	return b.plan
@@ -339,13 +356,7 @@ func (p *Plan) records(items []int) (list []*record.Record) {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *record.Record) int {
-		switch {
-		case a.Number < b.Number:
-			return -1
-		case a.Number > b.Number:
-			return 1
-		}
-		return 0
+		return cmp.Compare(a.Number, b.Number)
 	})
 	return list
 }

@@ -292,12 +292,32 @@ func TestMinimizeEnds(t *testing.T) {
 			t.Errorf("%v, %+v", err, m)
 		}
 	})
+	t.Run("it hangs on chance", func(t *testing.T) {
+		o := minimizeOptions(faults[0].fault)
+		try, n := o.Try, 0
+		o.Try = func(ctx context.Context, p *replay.Plan) (*replay.Report, error) {
+			if n++; n == 2 {
+				return replay.Run(ctx, p, toyTarget(nil), replay.RunOptions{})
+			}
+			return try(ctx, p)
+		}
+		if m, err := replay.Minimize(t.Context(), plan, o); !errors.Is(err, replay.ErrNotAgain) || m.Finding != faults[0].finding || m.Tries != 2 || m.Minimal {
+			t.Errorf("%v, %+v", err, m)
+		}
+	})
 	t.Run("no tries are left", func(t *testing.T) {
 		o := minimizeOptions(faults[0].fault)
 		o.Tries = 6
 		m, err := replay.Minimize(t.Context(), plan, o)
-		if err != nil || m.Minimal || m.Tries != 6 || m.After <= 4 || m.After >= 43 || len(sent(m.Records)) != m.After {
+		if err != nil || m.Minimal || m.Finding == "" || m.Tries != 6 || m.After <= 4 || m.After >= 43 || len(sent(m.Records)) != m.After {
 			t.Errorf("%v, %d requests after %d tries, %d records", err, m.After, m.Tries, len(m.Records))
+		}
+	})
+	t.Run("there is one try", func(t *testing.T) {
+		o := minimizeOptions(faults[0].fault)
+		o.Tries = 1
+		if m, err := replay.Minimize(t.Context(), plan, o); err != nil || m.Minimal || m.Finding == "" || m.After != 43 {
+			t.Errorf("%v, %+v", err, m)
 		}
 	})
 	t.Run("it is stopped", func(t *testing.T) {
@@ -326,7 +346,7 @@ func TestMinimizeEnds(t *testing.T) {
 		o := minimizeOptions(faults[0].fault)
 		try, n := o.Try, 0
 		o.Try = func(ctx context.Context, p *replay.Plan) (*replay.Report, error) {
-			if n++; n == 4 {
+			if n++; n == 5 {
 				return nil, errIO
 			}
 			return try(ctx, p)

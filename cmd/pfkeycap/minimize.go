@@ -70,7 +70,8 @@ func minimize(c *cli.Context, plan *planned, damage error, o replay.RunOptions, 
 	})
 	p.end()
 	nothing := errors.Is(err, replay.ErrNothingFound)
-	if m.Finding != "" {
+	chance := errors.Is(err, replay.ErrNotAgain)
+	if m.Finding != "" && !chance {
 		for _, r := range m.Records {
 			small.append(r)
 		}
@@ -85,6 +86,10 @@ func minimize(c *cli.Context, plan *planned, damage error, o replay.RunOptions, 
 			return errors.Join(encodeJSON(c.App.Writer, m.Report), damage)
 		}
 		return errors.Join(m.Report.WriteText(c.App.Writer, c.Bool("verbose")), damage)
+	case chance:
+		return errors.Join(damage, &statusError{exitFound, fmt.Errorf("%s: %w, and %s is not written", m.Finding, err, small.name)})
+	case m.Finding == "" && ctx.Err() != nil:
+		return errors.Join(&statusError{exitDamage, err}, damage)
 	case m.Finding == "":
 		return errors.Join(err, damage)
 	}
