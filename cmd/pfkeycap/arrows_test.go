@@ -44,6 +44,7 @@ var allowed = map[string]string{
 	"replay/sandbox/sandboxtest":      "replay/sandbox",
 	"cmd/pfkeycap":                    "*",
 	"cmd/pfkeycap/internal/render":    "record layers",
+	"cmd/pfkeycap/internal/report":    "",
 	"cmd/pfkeycap/internal/wireshark": "cmd/pfkeycap/internal/render record/filter layers",
 	"fixtures":                        "record layers",
 	"fixtures/internal/fromcorpus":    "record layers",

@@ -228,6 +228,7 @@ func checkSecrets(t *testing.T, path string, windows map[[4]byte]bool) {
 		{"decode", "-vvx", "--keep-duplicates", "--lint"},
 		{"decode", "-T", "json", "--lint"},
 		{"decode", "-T", "json", "--lint=rfc2367"},
+		{"report", "-o", "-"},
 	} {
 		if w, found := findWindow(command(t, append(args, path)...), windows); found {
 			t.Errorf("pfkeycap %s %s shows %x of a key", strings.Join(args, " "), path, w)

@@ -37,15 +37,16 @@ func lineFlags() []cli.Flag {
 // listing prints rows as text, JSON lines or CSV, sorted if that is wanted. In JSON
 // a column without a value is left out; in CSV it is empty.
 type listing struct {
-	c       *cli.Context
-	columns []string
-	format  string
-	sort    int // index of a column, or -1
-	descend bool
-	match   *filter.Filter // nil if all
-	lines   *render.Printer
-	csv     *csv.Writer
-	rows    []listed
+	c        *cli.Context
+	columns  []string
+	format   string
+	sort     int // index of a column, or -1
+	descend  bool
+	match    *filter.Filter // nil if all
+	lines    *render.Printer
+	timeless bool // no clock in text
+	csv      *csv.Writer
+	rows     []listed
 }
 
 type listed struct {
@@ -75,7 +76,7 @@ func openListing(c *cli.Context, columns []string) (*input, *listing, error) {
 }
 
 func newListing(c *cli.Context, in *input, columns []string) (*listing, error) {
-	l := &listing{c: c, columns: columns, sort: -1}
+	l := &listing{c: c, columns: columns, sort: -1, timeless: c.Count("time") == 1}
 	var err error
 	if l.format, err = formatOf(c, "text", "json", "csv"); err != nil {
 		return nil, err

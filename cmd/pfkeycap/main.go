@@ -180,6 +180,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 			sasCommand(),
 			findingsCommand(),
 			diffCommand(),
+			reportCommand(),
 			scrubCommand(),
 			convertCommand(),
 			keysCommand(),

@@ -481,11 +481,19 @@ func (rec *recording) summary() {
 }
 
 // plural is a number with its noun.
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+func plural(n int, noun string) string { return fmt.Sprintf("%d %s", n, nounFor(n, noun)) }
+
+// nounFor is an English noun for n things.
+func nounFor(n int, noun string) string {
+	switch {
+	case n == 1:
+		return noun
+	case strings.HasSuffix(noun, "y"):
+		return strings.TrimSuffix(noun, "y") + "ies"
+	case strings.HasSuffix(noun, "s"):
+		return noun + "es"
 	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return noun + "s"
 }
 
 // socket adapts a keysock.Conn to what a Recorder reads.

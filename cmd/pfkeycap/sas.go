@@ -93,7 +93,8 @@ func sas(c *cli.Context) error {
 	return rerr
 }
 
-func (l *listing) addSA(x *trace.Life) error {
+// saNames are the names of an SA's algorithms and mode, nil where there is none.
+func saNames(x *trace.Life) (encrypt, auth, mode any) {
 	d := x.Codec.Dialect
 	name := func(e layers.Enum, v uint64) any {
 		if v == 0 {
@@ -108,7 +109,11 @@ func (l *listing) addSA(x *trace.Life) error {
 	if x.SAType == layers.SATypeIPComp && d != layers.Illumos && d != layers.OpenBSD {
 		cipher = layers.EnumComp
 	}
-	encrypt, auth, mode := name(cipher, uint64(x.Encrypt)), name(layers.EnumAuth, uint64(x.Auth)), name(layers.EnumMode, uint64(x.Mode))
+	return name(cipher, uint64(x.Encrypt)), name(layers.EnumAuth, uint64(x.Auth)), name(layers.EnumMode, uint64(x.Mode))
+}
+
+func (l *listing) addSA(x *trace.Life) error {
+	encrypt, auth, mode := saNames(x)
 	var text []byte
 	if l.isText() {
 		text = l.saLine(x, encrypt, auth, mode)
@@ -243,7 +248,7 @@ func (l *listing) addPolicy(x *trace.PolicyLife) error {
 }
 
 func (l *listing) clock(p trace.Point) string {
-	if p.Time.IsZero() || l.c.Count("time") == 1 {
+	if p.Time.IsZero() || l.timeless {
 		return ""
 	}
 	return p.Time.Local().Format("15:04:05.000000") + " "

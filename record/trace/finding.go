@@ -42,6 +42,9 @@ type Finding struct {
 	Count   uint64   // how often it was seen
 }
 
+// MaxFindingRecords is how many records a Finding names.
+const MaxFindingRecords = 16
+
 // FindingOptions are what Findings needs to know.
 type FindingOptions struct {
 	// ID names keys without showing them, as for LifeOptions. Without it no reuse is
@@ -121,11 +124,10 @@ type keyUser struct {
 }
 
 const (
-	maxFindings       = 1000
-	maxFindingRecords = 16
-	maxPending        = 1024
-	maxFloods         = 1024
-	maxReqIDs         = 1 << 14
+	maxFindings = 1000
+	maxPending  = 1024
+	maxFloods   = 1024
+	maxReqIDs   = 1 << 14
 
 	floodCount   = 10 // ACQUIREs for the same ends and policy
 	floodWithin  = 10 * time.Second
@@ -217,7 +219,7 @@ func (f *Findings) add(kind FindingKind, warning bool, subject, why string, text
 	x.Warning = x.Warning || warning
 	x.Count++
 	for _, n := range records {
-		if n != 0 && len(x.Records) < maxFindingRecords && !slices.Contains(x.Records, n) {
+		if n != 0 && len(x.Records) < MaxFindingRecords && !slices.Contains(x.Records, n) {
 			x.Records = append(x.Records, n)
 		}
 	}
