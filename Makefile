@@ -21,8 +21,8 @@ demo:
 	@./pfkeycap demo
 
 test:
-	@sh .ci/need go user-mode-linux tshark iproute2 iputils-ping
-	PFKEYCAP_REQUIRE_KERNEL=1 PFKEYCAP_REQUIRE_TSHARK=1 CGO_ENABLED=0 $(GO) test -count=1 ./...
+	@sh .ci/need go user-mode-linux tshark iproute2 iputils-ping chromium
+	PFKEYCAP_REQUIRE_KERNEL=1 PFKEYCAP_REQUIRE_TSHARK=1 PFKEYCAP_REQUIRE_CHROMIUM=1 CGO_ENABLED=0 $(GO) test -count=1 ./...
 
 # Speed and memory against other programs, as a table. All benchmarks:
 # go test -run '^$$' -bench . ./...
