@@ -15,12 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/pfkeycap/pfkeycap/cmd/pfkeycap/internal/report"
 )
@@ -318,6 +321,44 @@ func TestFilter(t *testing.T) {
 	x.shot("expire-error-dark", 1400, 1000, true)
 	x.key("/")
 	x.is(`document.activeElement.id`, "filter")
+}
+
+// TestTimeline: dragging looks closer, the messages of that time can be asked for, and
+// arrow keys go from SA to SA.
+func TestTimeline(t *testing.T) {
+	x := open(t, reportOf(t, "linux/uml-x86_64-iked/iked-left-promisc/promisc.pcapng"))
+	x.run(chromedp.Evaluate(`document.getElementById("lives").scrollIntoView()`, nil))
+	label := `[...document.querySelectorAll(".life .name")].map(e => e.textContent.slice(0, 10))`
+	x.is(label, []string{"0x84f8f7f7", "0xd036b1c3", "0x4a44b8c7", "0x8fad8e3d", "0x52f250ff", "0xe026d147"})
+	x.run(chromedp.Evaluate(`(() => { const o = document.getElementById("order"); o.value = "birth"; o.dispatchEvent(new Event("change")) })()`, nil))
+	x.is(label, []string{"0x8fad8e3d", "0x84f8f7f7", "0x52f250ff", "0xd036b1c3", "0xe026d147", "0x4a44b8c7"})
+	width := `document.querySelector('[data-life="29"] rect.k-alive').width.baseVal.value`
+	before := eval[float64](x, width)
+	box := eval[map[string]float64](x, `(() => { const b = document.querySelector('[data-life="29"] svg').getBoundingClientRect(); return {left: b.left, top: b.top, width: b.width} })()`)
+	at := func(part float64) float64 { return box["left"] + box["width"]*part }
+	x.run(chromedp.MouseEvent(input.MousePressed, at(.55), box["top"]+8, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(input.MouseMoved, at(.6), box["top"]+8, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.MouseMoved, at(.7), box["top"]+8, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.MouseReleased, at(.7), box["top"]+8, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	if after := eval[float64](x, width); after < 1.3*before { // it goes beyond both sides now
+		t.Errorf("a bar of %v pixels has %v after a look closer", before, after)
+	}
+	x.is(`document.getElementById("detail").hidden`, true) // it was no click
+	x.shot("timeline-closer", 1400, 1000, false)
+	x.run(chromedp.EmulateViewport(1400, 1000), chromedp.Click("#zoom-filter"))
+	x.is(`/^t:1[0-9.]+-1[0-9.]+$/.test(document.getElementById("filter").value)`, true)
+	x.is(`document.getElementById("count").textContent`, "11 of 43 messages, 6 of 6 SAs")
+	x.run(chromedp.Click("#zoom-all"), chromedp.Focus("#life-list"))
+	x.key(kb.ArrowDown)
+	x.key(kb.ArrowDown)
+	x.is(`document.querySelector("#detail h3").textContent`, "0x84f8f7f7 esp 10.10.0.1 > 10.10.0.2")
+	x.is(`document.getElementById("life-list").getAttribute("aria-activedescendant")`, "l13")
+	// What hovers is explained.
+	x.run(chromedp.Evaluate(`document.getElementById("lives").scrollIntoView()`, nil),
+		chromedp.QueryAfter(`[data-life="29"] .name`, func(ctx context.Context, _ runtime.ExecutionContextID, _ ...*cdp.Node) error {
+			return chromedp.Evaluate(`(() => { const e = document.querySelector('[data-life="29"] .name'), b = e.getBoundingClientRect(); e.dispatchEvent(new MouseEvent("mousemove", {bubbles: true, clientX: b.left + 5, clientY: b.top + 5})) })()`, nil).Do(ctx)
+		}))
+	x.is(`document.getElementById("tip").textContent.startsWith("esp 10.10.0.2 > 10.10.0.1 spi=0x52f250ff aescbc/sha1hmac tunnel born=GETSPI")`, true)
 }
 
 // TestThemes: light, dark, and back to what the system has.

@@ -79,7 +79,7 @@ function laneName(p) {
   return (p.process || "pid") + "\n" + p.pid;
 }
 function layLanes() {
-  const wide = document.documentElement.clientWidth;
+  const wide = $("ladder").clientWidth || document.documentElement.clientWidth;
   const room = Math.max(240, wide * (wide < 900 ? .5 : .46));
   spacing = Math.max(62, Math.min(lanes.length < 2 ? 190 : 128, Math.floor(room / (lanes.length + 1))));
   kernelX = laneX(lanes.length);
@@ -240,7 +240,8 @@ function drawRow(i) {
   return e;
 }
 function rest(m) { // the type stands on the arrow
-  const t = m.text.startsWith(m.type) ? m.text.slice(m.type.length).trimStart() : m.text;
+  let t = m.text.replace(/^PROMISC [^"]*? holds (type=)?/, ""); // what KAME wraps
+  if (t.startsWith(m.type)) t = t.slice(m.type.length).trimStart();
   return [(m.lost ? "(messages lost before) " : "") + t];
 }
 function drawArrow(m) {
@@ -357,7 +358,7 @@ function drawRate() {
   if (!data.first) return;
   // Ticks at round times.
   const width = span[1] - span[0], want = Math.max(2, Math.floor(tw / 110));
-  const steps = [1, 10, 100, 1e3, 1e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 15e6, 3e7, 6e7, 12e7, 3e8, 6e8, 9e8, 18e8, 36e8, 72e8, 216e8, 432e8, 864e8, 864e8 * 2, 864e8 * 7, 864e8 * 30];
+  const steps = [1, 10, 100, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 15e6, 3e7, 6e7, 12e7, 3e8, 6e8, 9e8, 18e8, 36e8, 72e8, 216e8, 432e8, 864e8, 864e8 * 2, 864e8 * 7, 864e8 * 30];
   const tick = steps.find(s => width / s <= want) || width / want;
   const zone = clock === 1 ? -new Date(base / 1000).getTimezoneOffset() * 60e6 : 0, origin = clock < 2 ? base + zone : 0;
   for (let t = Math.ceil((span[0] + origin) / tick) * tick - origin; t <= span[1]; t += tick) {
@@ -428,11 +429,11 @@ function showMessage(m) {
   if (m.t !== undefined) {
     fact("time", timeText(m.t, undefined, 0) + " UTC, +" + (m.t / 1e6).toFixed(6) + " s");
   }
-  fact("direction", names[m.dir] + (m.role === "event" ? ", of its own accord" : m.role === "foreign" ? ": done over netlink, or by a process that is not heard" : m.role === "unknown" && m.dir !== "?" ? ", part unknown" : ""));
+  fact("direction", names[m.dir] + (m.role === "event" ? ", of its own accord" : m.role === "foreign" ? "; the request is not in the recording: over netlink, or of a process that is not heard" : m.role === "unknown" && m.dir !== "?" ? ", part unknown" : ""));
   if (m.pid || m.process) fact("process", String(m.pid) + (m.process ? " (" + m.process + ")" : ""));
-  if (m.re) fact("answers", link(m.re), latency(m.re, m));
+  if (m.re) fact("answers", link(m.re), latency(m));
   const got = answers.get(m.n) || [];
-  if (got.length) fact("answered by", ...got.slice(0, 8).flatMap(n => [link(n), " "]), got.length > 8 ? "… " + got.length + " in all " : "", latency(m.n, messages[place.get(got[0])]));
+  if (got.length) fact("answered by", ...got.slice(0, 8).flatMap(n => [link(n), " "]), got.length > 8 ? "… " + got.length + " in all " : "", latency(messages[place.get(got[0])]));
   openDetail("Message " + m.n,
     nav(button("↑", "the message before (k)", () => move(-1), row === undefined || row === 0), button("↓", "the next message (j)", () => move(1), row === undefined || row === rows.length - 1),
       button("↔ " + (m.re ? "request" : "answer"), "between request and answer (r)", other, !m.re && !got.length),
@@ -447,9 +448,9 @@ function showMessage(m) {
     ...(sas.length ? [el("h4", {}, "SA"), ...sas.map(x => el("div", {class: "line"}, button(x.spi, "its life", () => chooseLife(x, true)), " ", ...linked(x.text)))] : []),
     el("h4", {}, "By command"), el("div", {class: "line"}, data.show.replace("== N", "== " + m.n)));
 }
-function latency(request, answer) {
-  const q = place.has(request) ? messages[place.get(request)] : undefined;
-  return q && answer && q.t !== undefined && answer.t > q.t ? " after " + shortTime(answer.t - q.t) : "";
+function latency(answer) { // as the line says it
+  const d = answer && answer.text.match(/ re=#\d+ \+(\S+)/);
+  return d ? " after " + d[1] : "";
 }
 function findingCopy(k) {
   const li = document.querySelectorAll(".findings li")[k];
