@@ -361,6 +361,26 @@ func TestTimeline(t *testing.T) {
 	x.is(`document.getElementById("tip").textContent.startsWith("esp 10.10.0.2 > 10.10.0.1 spi=0x52f250ff aescbc/sha1hmac tunnel born=GETSPI")`, true)
 }
 
+// TestDialects: pages of other systems, and of messages that are malformed, draw all
+// their messages.
+func TestDialects(t *testing.T) {
+	for _, f := range []string{"freebsd/13.0-amd64/C", "netbsd/7.99.34-amd64/A", "openbsd/4.4-amd64/C", "illumos/layout/layout-be", "macos/layout/layout",
+		"linux/s390x/acquire-v4/A", "linux/uml-x86_64/malformed/P-promisc", "linux/uml-x86_64/sockopts/W"} {
+		t.Run(f, func(t *testing.T) {
+			x := open(t, reportOf(t, f+".pcapng"))
+			x.run(chromedp.Evaluate(`dispatchEvent(new Event("beforeprint"))`, nil))
+			x.is(`document.querySelectorAll(".msg").length - JSON.parse(document.getElementById("data").textContent).messages.length`, 0)
+			x.is(`document.querySelectorAll(".life").length - JSON.parse(document.getElementById("data").textContent).lives.length`, 0)
+			// Every message has its tree.
+			x.run(chromedp.Evaluate(`document.getElementById("ladder").focus()`, nil))
+			x.is(`JSON.parse(document.getElementById("data").textContent).messages.filter(m => {
+				document.getElementById("m" + m.n).click();
+				return !document.querySelector("#detail h3").textContent.startsWith("#" + m.n + " ") || document.querySelectorAll("#detail .tree span").length !== (m.tree || []).length;
+			}).map(m => m.n)`, []int{})
+		})
+	}
+}
+
 // TestThemes: light, dark, and back to what the system has.
 func TestThemes(t *testing.T) {
 	x := open(t, reportOf(t, "demo/demo.pcapng"))
