@@ -284,6 +284,17 @@ func (s *statementSink) write(w *asked) error {
 		s.buf = fmt.Appendf(s.buf, "# refused (%s): left out\n", name)
 		return nil
 	}
+	if r.Dir == record.Unknown && named {
+		// It may be the kernel's answer to the one before: what was done is not done twice.
+		switch typ := m.Codec.Dialect.EnumName(layers.EnumMsgType, uint64(m.Type)); typ {
+		case "ADD", "GETSPI", "SPDADD", "DELETE", "SPDDELETE":
+			if gone := strings.HasSuffix(typ, "DELETE"); there != gone {
+				s.asking++
+				s.buf = fmt.Appendf(s.buf, "# none: it is %s, and nothing says which way this message went\n", map[bool]string{true: "not known to be there", false: "there already"}[gone])
+				return nil
+			}
+		}
+	}
 	x := s.say(r, w.answer)
 	if x.err != nil && !x.nothing && asksOnly(m) {
 		x.nothing, x.err = true, errors.New("changes no SA and no policy")
