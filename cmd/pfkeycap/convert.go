@@ -141,8 +141,8 @@ func convertFiles(c *cli.Context) (err error) {
 		}
 		if err := sink.add(r); err != nil {
 			sink.close()
-			var mk *missingKeys
-			if toFile && errors.As(err, &mk) {
+			var se *statusError
+			if toFile && errors.As(err, &se) && se.status == exitUsage {
 				os.Remove(x.output) // half of it is no use
 			}
 			return err
