@@ -8,8 +8,9 @@ import (
 	tcpip "github.com/google/gopacket/layers"
 )
 
-// BenchmarkTCP is gopacket's own decoding of Ethernet, IPv4 and TCP with as many
-// bytes as the mean of the PF_KEY messages, to compare BenchmarkDecode with.
+// BenchmarkTCP is gopacket's own decoding and serialising of Ethernet, IPv4 and TCP with as many
+// bytes as the mean of the PF_KEY messages, to compare BenchmarkDecode and
+// BenchmarkSerialize with.
 func BenchmarkTCP(b *testing.B) {
 	ip := &tcpip.IPv4{Version: 4, TTL: 64, Protocol: tcpip.IPProtocolTCP, SrcIP: net.IP{10, 0, 0, 1}, DstIP: net.IP{10, 0, 0, 2}}
 	tcp := &tcpip.TCP{SrcPort: 500, DstPort: 4500, Seq: 1, Ack: 2, ACK: true, Window: 512, Options: []tcpip.TCPOption{
@@ -29,6 +30,18 @@ func BenchmarkTCP(b *testing.B) {
 	}
 	data := buf.Bytes()
 
+	b.Run("Serialize", func(b *testing.B) {
+		fix := gopacket.SerializeOptions{FixLengths: true}
+		eth := &tcpip.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: tcpip.EthernetTypeIPv4}
+		payload := gopacket.Payload(make([]byte, 140))
+		buf := gopacket.NewSerializeBuffer()
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := gopacket.SerializeLayers(buf, fix, eth, ip, tcp, payload); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("NewPacket", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -23,9 +23,10 @@ import (
 type row struct {
 	work, against string
 	reach         string  // in words
-	want          float64 // the ratio to reach; 0: none
+	want          float64 // the ratio to reach
 	atLeast       bool    // the ratio is to be at least, not at most, want
 	measure       func(*bench) (result, error)
+	missed        string // why it was not reached where it was not, and what was tried
 }
 
 // result is what was measured for a row.
@@ -75,19 +76,14 @@ func run(rounds int, only string) error {
 			notes = append(notes, fmt.Sprintf("%s: %v", r.work, err))
 			continue
 		}
-		ratio, verdict := "", ""
-		if res.ratio != 0 {
-			ratio = fmt.Sprintf("%.2f", res.ratio)
+		verdict, note := "reached", res.note
+		if r.atLeast && res.ratio < r.want || !r.atLeast && res.ratio > r.want {
+			verdict = "not reached"
+			note = strings.TrimPrefix(note+"; "+r.missed, "; ")
 		}
-		if r.want != 0 {
-			verdict = "reached"
-			if r.atLeast && res.ratio < r.want || !r.atLeast && res.ratio > r.want {
-				verdict = "not reached"
-			}
-		}
-		cells = append(cells, []string{r.work, r.against, r.reach, res.ours, res.theirs, ratio, verdict})
-		if res.note != "" {
-			notes = append(notes, r.work+": "+res.note)
+		cells = append(cells, []string{r.work, r.against, r.reach, res.ours, res.theirs, fmt.Sprintf("%.2f×", res.ratio), verdict})
+		if note != "" {
+			notes = append(notes, r.work+": "+note)
 		}
 	}
 	fmt.Printf("%s, %s, %s; %s\n\n", time.Now().UTC().Format("2006-01-02"), machine(), tcpdumpVersion(), runtime.Version())

@@ -153,6 +153,11 @@ type results map[string]map[string]float64
 
 // benchmarks runs the benchmarks of a package several times.
 func (b *bench) benchmarks(pkg, pattern string) (results, error) {
+	return b.benchmarksFor("100ms", pkg, pattern)
+}
+
+// benchmarksFor runs each for so long or, "100x", so often.
+func (b *bench) benchmarksFor(enough, pkg, pattern string) (results, error) {
 	test, err := b.test(pkg)
 	if err != nil {
 		return nil, err
@@ -160,7 +165,7 @@ func (b *bench) benchmarks(pkg, pattern string) (results, error) {
 	all := results{}
 	for range b.rounds {
 		for _, p := range strings.Split(pattern, "|") {
-			list, err := b.output([]string{test, "-test.run", "^$", "-test.bench", anchored(p), "-test.benchtime", "100ms", "-test.benchmem"}, pkg)
+			list, err := b.output([]string{test, "-test.run", "^$", "-test.bench", anchored(p), "-test.benchtime", enough, "-test.benchmem"}, pkg)
 			if err != nil {
 				return nil, err
 			}
