@@ -267,13 +267,10 @@ func appendClock(dst []byte, t time.Time) []byte {
 func appendMicros(dst []byte, us int) []byte { return appendDigits(dst, us, 6) }
 
 func appendDigits(dst []byte, v, width int) []byte {
-	n := len(dst)
-	for range width {
-		dst = append(dst, '0')
-	}
-	for i := n + width - 1; i >= n; i-- {
-		dst[i] = byte('0' + v%10)
-		v /= 10
+	dst = append(dst, "000000000"[:width]...)
+	for i, u := len(dst)-1, uint(v); u > 0 && i >= len(dst)-width; i-- {
+		dst[i] = byte('0' + u%10)
+		u /= 10
 	}
 	return dst
 }
