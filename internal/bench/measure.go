@@ -64,46 +64,45 @@ func (b *bench) tcpdump(args ...string) []string {
 	return append(append([]string{"tcpdump"}, args...), "-r", b.file("many.pcap"))
 }
 
-// usage is what a process used.
-type usage struct {
-	cpu  time.Duration // its own and the kernel's for it
-	peak int64         // KiB of memory
+// once runs a command, whose output is thrown away, and returns the processor time
+// that it took, its own and the kernel's for it.
+func (b *bench) once(argv []string) (time.Duration, error) {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if err := failed(cmd, cmd.Run); err != nil {
+		return 0, err
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
-// once runs a command, whose output is thrown away.
-func (b *bench) once(argv []string) (usage, error) {
-	return finish(exec.Command(argv[0], argv[1:]...))
-}
-
-func finish(cmd *exec.Cmd) (usage, error) {
+// failed runs what a command does, and adds what it says to an error.
+func failed(cmd *exec.Cmd, do func() error) error {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if err := cmd.Run(); err != nil {
-		return usage{}, fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, strings.TrimSpace(stderr.String()))
 	}
-	return usage{cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), peak(cmd.ProcessState)}, nil
+	return nil
 }
 
-// turns runs commands in turn and returns the least that each used.
-func (b *bench) turns(commands ...[]string) ([]usage, error) {
-	least := make([]usage, len(commands))
+// turns runs commands in turn and returns the least time that each took.
+func (b *bench) turns(commands ...[]string) ([]time.Duration, error) {
+	least := make([]time.Duration, len(commands))
 	for round := range b.rounds {
 		for i, argv := range commands {
-			u, err := b.once(argv)
+			t, err := b.once(argv)
 			if err != nil {
 				return nil, err
 			}
-			if round == 0 {
-				least[i] = u
+			if round == 0 || t < least[i] {
+				least[i] = t
 			}
-			least[i].cpu, least[i].peak = min(least[i].cpu, u.cpu), min(least[i].peak, u.peak)
 		}
 	}
 	return least, nil
 }
 
 // processes compares pfkeycap with tcpdump -n, on as many packets.
-func (b *bench) processes(args ...string) (us, they usage, err error) {
+func (b *bench) processes(args ...string) (us, they time.Duration, err error) {
 	if err := b.prepare(); err != nil {
 		return us, they, err
 	}
@@ -114,23 +113,40 @@ func (b *bench) processes(args ...string) (us, they usage, err error) {
 	return used[0], used[1], nil
 }
 
-// fed runs a command with n packets on its standard input.
-func (b *bench) fed(write func(io.Writer, int) error, n int, argv []string) (usage, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return usage{}, err
-	}
-	defer r.Close()
-	wrote := make(chan error, 1)
-	go func() {
-		buf := bufio.NewWriterSize(w, 64<<10)
-		wrote <- errors.Join(write(buf, n), buf.Flush(), w.Close())
-	}()
+// fed runs a command with n packets on its standard input and returns the most memory
+// that it had, in KiB.
+func (b *bench) fed(write func(io.Writer, int) error, n int, argv []string) (peak int, err error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdin = r
-	u, err := finish(cmd)
-	r.Close() // so that writing ends if the command did
-	return u, errors.Join(err, <-wrote)
+	err = failed(cmd, func() error {
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return err
+		}
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		buf := bufio.NewWriterSize(in, 64<<10)
+		err = errors.Join(write(buf, n), buf.Flush())
+		// What wait(2) says of it later is not less than what this process had.
+		peak = highWater(cmd.Process.Pid)
+		return errors.Join(err, in.Close(), cmd.Wait())
+	})
+	if err == nil && peak == 0 {
+		err = errors.New("no /proc that says how much memory a process had")
+	}
+	return peak, err
+}
+
+// highWater is the most memory that a running process had, in KiB; 0 if it is not
+// known.
+func highWater(pid int) (kib int) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
+			return kib
+		}
+	}
+	return 0
 }
 
 // test compiles the test binary of a package, once.

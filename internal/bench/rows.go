@@ -151,9 +151,9 @@ func text(b *bench) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	return result{ours: perSecond(us.cpu), theirs: perSecond(they.cpu), ratio: they.cpu.Seconds() / us.cpu.Seconds(),
+	return result{ours: perSecond(us), theirs: perSecond(they), ratio: they.Seconds() / us.Seconds(),
 		note: fmt.Sprintf("tcpdump -n -vv, which prints the fields of a packet, %s: %.1f×",
-			perSecond(verbose.cpu), verbose.cpu.Seconds()/us.cpu.Seconds())}, nil
+			perSecond(verbose), verbose.Seconds()/us.Seconds())}, nil
 }
 
 func jsonProcess(b *bench) (res result, err error) {
@@ -161,7 +161,7 @@ func jsonProcess(b *bench) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	return result{ours: perSecond(us.cpu), theirs: perSecond(they.cpu), ratio: they.cpu.Seconds() / us.cpu.Seconds()}, nil
+	return result{ours: perSecond(us), theirs: perSecond(they), ratio: they.Seconds() / us.Seconds()}, nil
 }
 
 func filtered(b *bench) (res result, err error) {
@@ -172,7 +172,7 @@ func filtered(b *bench) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	us, they := used[0].cpu, used[1].cpu
+	us, they := used[0], used[1]
 	return result{ours: perSecond(us), theirs: perSecond(they), ratio: they.Seconds() / us.Seconds()}, nil
 }
 
@@ -187,7 +187,7 @@ func starting(b *bench) (res result, err error) {
 	if err != nil {
 		return res, err
 	}
-	us, they := used[0].cpu, used[1].cpu
+	us, they := used[0], used[1]
 	return result{ours: duration(float64(us)), theirs: duration(float64(they)), ratio: us.Seconds() / they.Seconds()}, nil
 }
 
@@ -196,7 +196,7 @@ func memory(b *bench) (res result, err error) {
 		return res, err
 	}
 	ours, theirs := []string{b.binary(), "decode", "-"}, []string{"tcpdump", "-n", "-r", "-"}
-	var few, many, tcpdump usage
+	var few, many, tcpdump int
 	if few, err = b.fed(writeCapture, messages/10, ours); err != nil {
 		return res, err
 	}
@@ -206,8 +206,8 @@ func memory(b *bench) (res result, err error) {
 	if tcpdump, err = b.fed(writeISAKMP, messages*10, theirs); err != nil {
 		return res, err
 	}
-	mib := func(u usage) string { return fmt.Sprintf("%.1f MiB", float64(u.peak)/1024) }
-	return result{ours: mib(many), theirs: mib(tcpdump), ratio: float64(many.peak) / float64(tcpdump.peak),
+	mib := func(kib int) string { return fmt.Sprintf("%.1f MiB", float64(kib)/1024) }
+	return result{ours: mib(many), theirs: mib(tcpdump), ratio: float64(many) / float64(tcpdump),
 		note: fmt.Sprintf("100,000 messages: %s", mib(few))}, nil
 }
 
