@@ -7,7 +7,7 @@ import (
 )
 
 // inputSize is the size of a read, and of the buffer until a block needs more.
-const inputSize = 256 << 10
+const inputSize = 64 << 10
 
 // input is a reader that shows what comes next without consuming it. Unlike a
 // bufio.Reader it knows its offset and grows, but only as far as bytes have
