@@ -212,8 +212,17 @@ func (b *bench) output(argv []string, dir string) (results, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s%s", strings.Join(argv, " "), err, out, stderr.Bytes())
 	}
+	list := parse(string(out))
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: no benchmark has run: %s", strings.Join(argv, " "), out)
+	}
+	return list, nil
+}
+
+// parse reads what benchmarks print.
+func parse(text string) results {
 	list := results{}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(text) {
 		m := benchmarkLine.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
@@ -227,10 +236,7 @@ func (b *bench) output(argv []string, dir string) (results, error) {
 		}
 		list.join(results{m[1]: metrics})
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: no benchmark has run: %s", strings.Join(argv, " "), out)
-	}
-	return list, nil
+	return list
 }
 
 // join keeps the lesser of what both have.
