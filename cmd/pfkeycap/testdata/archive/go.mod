@@ -1,4 +1,4 @@
-module github.com/pfkeycap/pfkeycap/docs/archive
+module github.com/pfkeycap/pfkeycap/cmd/pfkeycap/testdata/archive
 
 go 1.24.0
 

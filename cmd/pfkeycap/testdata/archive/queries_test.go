@@ -1,4 +1,4 @@
-// Package archive runs the queries of docs/archives.md. It is a module of its own, so that
+// Package archive runs the queries of ARCHIVES.md. It is a module of its own, so that
 // DuckDB, an engine independent of ours, is nobody's dependency.
 package archive
 
@@ -42,7 +42,7 @@ type message struct {
 }
 
 func TestQueries(t *testing.T) {
-	root, err := filepath.Abs("../../..")
+	root, err := filepath.Abs("../../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestQueries(t *testing.T) {
 			files[name] = append(files[name], m)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs/archives.md"))
+	text, err := os.ReadFile(filepath.Join(root, "ARCHIVES.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
