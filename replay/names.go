@@ -137,7 +137,7 @@ func (n *names) change(c layers.Codec, msg []byte) (done []Rewrite) {
 			}
 		case isReqID(path) && v.Kind == layers.Number && v.Size == 4:
 			if a, b := uint32(v.Uint), n.reqid(uint32(v.Uint)); a != b {
-				put32(msg[v.Offset:], c.Order, b)
+				c.Order.Binary().PutUint32(msg[v.Offset:], b)
 				done = append(done, Rewrite{path.String(), fmt.Sprint(a), fmt.Sprint(b), "--map-reqid"})
 			}
 		}

@@ -16,7 +16,7 @@ func (p *planner) rewrite(s *Step, it *item) {
 	m := p.lives.decode(&it.heard)
 	if m.Reserved != 0 && !s.refused {
 		s.Rewrites = append(s.Rewrites, Rewrite{"msg.reserved", fmt.Sprint(m.Reserved), "0", "kernels refuse any other value"})
-		put16(s.msg[6:], s.codec.Order, 0)
+		s.codec.Order.Binary().PutUint16(s.msg[6:], 0)
 	}
 	if s.typ == layers.GETSPI && len(s.answers) > 0 && !s.answers[0].cut {
 		p.narrow(s)
@@ -49,7 +49,7 @@ func (p *planner) narrow(s *Step) {
 	case asked == nil:
 		s.original = bytes.Clone(s.msg)
 		s.msg = append(s.msg, one...)
-		put16(s.msg[4:], s.codec.Order, uint16(len(s.msg)/layers.Word))
+		s.codec.Order.Binary().PutUint16(s.msg[4:], uint16(len(s.msg)/layers.Word))
 		s.Rewrites = append(s.Rewrites, Rewrite{fieldRange, "", fmt.Sprintf("0x%08x", spi), why})
 	case asked.Min != spi || asked.Max != spi:
 		s.original = bytes.Clone(s.msg)
@@ -57,29 +57,6 @@ func (p *planner) narrow(s *Step) {
 			Rewrite{fieldRange, fmt.Sprintf("0x%08x-0x%08x", asked.Min, asked.Max), fmt.Sprintf("0x%08x", spi), why})
 		at := int(asked.Offset)
 		copy(s.msg[at+layers.ExtLen:], one[layers.ExtLen:layers.ExtLen+8])
-	}
-}
-
-func get16(b []byte, o layers.Order) uint16 {
-	if o == layers.BigEndian {
-		return binary.BigEndian.Uint16(b)
-	}
-	return binary.LittleEndian.Uint16(b)
-}
-
-func put16(b []byte, o layers.Order, v uint16) {
-	if o == layers.BigEndian {
-		binary.BigEndian.PutUint16(b, v)
-	} else {
-		binary.LittleEndian.PutUint16(b, v)
-	}
-}
-
-func put32(b []byte, o layers.Order, v uint32) {
-	if o == layers.BigEndian {
-		binary.BigEndian.PutUint32(b, v)
-	} else {
-		binary.LittleEndian.PutUint32(b, v)
 	}
 }
 
@@ -200,7 +177,7 @@ func (s *Step) bindInto(msg []byte, o layers.Order, b *bindings) (done []Rewrite
 		if r.net {
 			binary.BigEndian.PutUint32(msg[r.offset:], t)
 		} else {
-			put32(msg[r.offset:], o, t)
+			o.Binary().PutUint32(msg[r.offset:], t)
 		}
 		format := "%d"
 		if r.kind == bindSPI {

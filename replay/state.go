@@ -143,7 +143,7 @@ func updated(answer *heard, old *telling) []byte {
 		put(x)
 	}
 	take(func(layers.Extension) bool { return false })
-	put16(out[4:], answer.codec.Order, uint16(len(out)/layers.Word))
+	answer.codec.Order.Binary().PutUint16(out[4:], uint16(len(out)/layers.Word))
 	return out
 }
 

@@ -24,7 +24,7 @@ import (
 var ErrNotESP = errors.New("not an SA of ESP")
 
 // ErrUnknown is the error for an SA whose packets Wireshark cannot decrypt.
-var ErrUnknown = errors.New("Wireshark does not decrypt it")
+var ErrUnknown = errors.New("not decrypted by Wireshark")
 
 // ErrNoKeys is the error for a message without a key that the algorithms need, as many
 // kernels send it.

@@ -19,15 +19,13 @@ import (
 // Parser reads entries one after the other. It holds no more than one of them, and one
 // line of the text.
 type Parser struct {
-	s       *bufio.Scanner
-	c       layers.Codec
-	line    int
-	parts   []string // of the line, in the output of -o several
-	pending string   // the first line of the next entry
-	at      int      // and where it is
-	d       *draft
-	where   string // in which part of an entry the next lines are: "config", "current", "stats", "esn", "tmpl"
-	err     error
+	s     *bufio.Scanner
+	c     layers.Codec
+	line  int
+	parts []string // of the line, in the output of -o several
+	d     *draft
+	where string // in which part of an entry the next lines are: "config", "current", "stats", "esn", "tmpl"
+	err   error
 }
 
 // maxLine is more than a line has, of -o a whole entry with the longest keys and as many
