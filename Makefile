@@ -29,7 +29,7 @@ test:
 bench:
 	@sh .ci/need go cc tcpdump user-mode-linux
 	@$(MAKE) --no-print-directory -s build
-	@$(GO) run ./internal/bench
+	@$(GO) run ./cmd/pfkeycap/internal/bench
 
 lint:
 	sh .ci/lint

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/gopacket"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/gopacket"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 

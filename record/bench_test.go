@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/gopacket/pcapgo"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )

@@ -53,8 +53,8 @@ var allowed = map[string]string{
 	"fuzz/law":                        "*",
 	"fuzz/seed":                       "fuzz/engine layers layers/gen layers/pfjson record record/convert",
 
-	"internal/bench":     "internal/benchtest record layers",
-	"internal/benchtest": "layers",
+	"cmd/pfkeycap/internal/bench": "fixtures/benchtest record layers",
+	"fixtures/benchtest":          "layers",
 }
 
 // forbidden are imports that no package outside of tests may have, with the

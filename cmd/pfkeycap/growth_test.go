@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pfkeycap/pfkeycap/fixtures"
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/keysock"
 	"github.com/pfkeycap/pfkeycap/record/trace"

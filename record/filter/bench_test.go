@@ -3,7 +3,7 @@ package filter_test
 import (
 	"testing"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"

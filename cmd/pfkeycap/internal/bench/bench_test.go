@@ -6,7 +6,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/pfkeycap/pfkeycap/internal/benchtest"
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/record"
 )
 
