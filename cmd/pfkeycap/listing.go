@@ -22,7 +22,7 @@ func listingFlags(columns []string, flags ...cli.Flag) []cli.Flag {
 	return append(append([]cli.Flag{
 		&cli.StringFlag{Name: "display-filter", Aliases: []string{"Y"}, Usage: "only what `EXPR` is true for, as for decode"},
 		&cli.StringFlag{Name: "format", Aliases: []string{"T"}, Usage: "`FORM`: text, json (one object a line) or csv", Value: "text"},
-		&cli.StringFlag{Name: "sort", Usage: "by `COLUMN`, the smallest first, or with =-COLUMN the greatest; nothing is printed before the end then: " + strings.Join(columns, ", ")},
+		&cli.StringFlag{Name: "sort", Usage: "by `COLUMN`, the smallest first, or with --sort=-COLUMN the greatest; nothing is printed before the end then: " + strings.Join(columns, ", ")},
 	}, flags...), inputFlags()...)
 }
 

@@ -35,10 +35,12 @@ func sasCommand() *cli.Command {
 		ArgsUsage: "FILE",
 		Description: `Prints a line for each SA, by birth:
 
-  #11 esp 10.10.0.2 > 10.10.0.1 spi=0x52f250ff aescbc/sha1hmac tunnel born=GETSPI@#29 pid=929
-  keys=#34 +95ms soft=#45 +10s next=0xe026d147@#44 late=+121ms end=deleted@#56 +10.1s (one line)
+  #29 07:56:42.157076 esp 10.10.0.2 > 10.10.0.1 spi=0x52f250ff aescbc/sha1hmac tunnel
+  born=GETSPI by=929 keys=#34,+95.533ms soft-limit=10s,948961B hard-limit=12s,1048576B
+  prev=0x8fad8e3d@#11 chain=1 pair=0xd036b1c3 soft=#45,+10s next=0xe026d147@#44
+  late=+121.5ms margin=+1.878s end=deleted@#56,+10.123s by=929 (one line)
 
-born says which message made it known (GET and DUMP list what is older than the
+The number is that of the message that made the SA known, born says which it was (GET and DUMP list what is older than the
 recording; "foreign" is what netlink or a socket that is not heard has made) and who
 sent it; keys when a larval SA got them; soft and end when these came, after the keys.
 next is the SA that took its place: the next one with the same ends, type and reqid
