@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 )
@@ -185,7 +186,7 @@ func readFile(t testing.TB, path string) []byte {
 // allocations is testing.AllocsPerRun, if that means anything.
 func allocations(t *testing.T, runs int, f func()) float64 {
 	t.Helper()
-	if racing {
+	if benchtest.Racing {
 		t.Skip("allocations are not counted under the race detector")
 	}
 	return testing.AllocsPerRun(runs, f)

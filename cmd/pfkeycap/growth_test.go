@@ -19,7 +19,7 @@ import (
 // allocations more, if a buffer has grown. There is a limit in bytes, too, for what is
 // made once for many messages.
 func TestGrowth(t *testing.T) {
-	if racing {
+	if benchtest.Racing {
 		t.Skip("the race detector makes pools forget")
 	}
 	const few, many = 2000, 8000

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/check"
 )
-
-var raceEnabled bool
 
 // judgeAll tries the rules of every dialect on a message and holds them to what
 // they promise for any bytes. It returns the problems of all.
@@ -176,7 +175,7 @@ func TestNoSecrets(t *testing.T) {
 
 // TestNoAllocation holds that judging a sound message allocates nothing.
 func TestNoAllocation(t *testing.T) {
-	if raceEnabled {
+	if benchtest.Racing {
 		t.Skip("the race detector empties pools")
 	}
 	m := &maker{t, codecs[0]}

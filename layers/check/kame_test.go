@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/check"
 )
@@ -207,7 +208,7 @@ func TestKAMESound(t *testing.T) {
 				if v := check.Predict(by, m.c, b); v.Errno != 0 || v.Silent {
 					t.Errorf("%v %s: %+v", m.c, name, v)
 				}
-				if raceEnabled {
+				if benchtest.Racing {
 					continue // the race detector empties pools
 				}
 				if n := testing.AllocsPerRun(20, func() { check.Predict(by, m.c, b) }); n != 0 {

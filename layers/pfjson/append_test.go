@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 )
 
 var (
-	update      = flag.Bool("update", false, "write the golden files")
-	raceEnabled bool
+	update = flag.Bool("update", false, "write the golden files")
 )
 
 // readRecords reads testdata/records.txt.
@@ -163,7 +163,7 @@ func TestLaw(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(uint64(c.Dialect), uint64(c.Order)))
 			_, list := everyExtension(c)
 			for i, m := range list {
-				if (testing.Short() || raceEnabled) && i%10 != 0 {
+				if (testing.Short() || benchtest.Racing) && i%10 != 0 {
 					continue
 				}
 				r := pfjson.Record{Number: uint64(i + 1), Codec: c, Data: m}
@@ -280,7 +280,7 @@ func (v visit) Malformed([]byte, int, layers.Reason)                {}
 func (v visit) End()                                                {}
 
 func TestAppendDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if benchtest.Racing {
 		t.Skip("the race detector makes sync.Pool forget")
 	}
 	records := readRecords(t)

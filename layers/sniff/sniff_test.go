@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/sniff"
 )
@@ -342,7 +343,7 @@ func TestAddAllocates(t *testing.T) {
 		for _, m := range c.msgs {
 			s.Add(m, len(m))
 		}
-	}); n > 0 && !race {
+	}); n > 0 && !benchtest.Racing {
 		t.Errorf("%v allocations in %d messages", n, len(c.msgs))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/gopacket"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/filter"
@@ -274,7 +275,7 @@ func TestAllocations(t *testing.T) {
 		}
 		run()
 		// The pool of walkers may be emptied at any time.
-		if n := testing.AllocsPerRun(3, run) / float64(len(records)); n > 0.01 && !racing {
+		if n := testing.AllocsPerRun(3, run) / float64(len(records)); n > 0.01 && !benchtest.Racing {
 			t.Errorf("%s: %v allocations a record", expr, n)
 		}
 	}

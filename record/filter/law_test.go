@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 	"github.com/pfkeycap/pfkeycap/record"
@@ -194,7 +195,7 @@ func filling(rnd *rand.Rand, c layers.Codec, number uint16, i int) []byte {
 // too long, a sample.
 func lawRecords(t testing.TB) (list []*record.Record, all bool) {
 	list = append(fixtureRecords(t), madeRecords()...)
-	if !racing && !testing.Short() {
+	if !benchtest.Racing && !testing.Short() {
 		return list, true
 	}
 	var some []*record.Record

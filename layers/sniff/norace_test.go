@@ -1,5 +1,0 @@
-//go:build !race
-
-package sniff_test
-
-const race = false

@@ -1,6 +1,0 @@
-//go:build race
-
-package sniff_test
-
-// The race detector makes sync.Pool forget what is in it.
-const race = true
