@@ -18,9 +18,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
 )
 
-var (
-	update = flag.Bool("update", false, "write the golden files")
-)
+var update = flag.Bool("update", false, "write the golden files")
 
 // readRecords reads testdata/records.txt.
 func readRecords(t testing.TB) (list []pfjson.Record) {

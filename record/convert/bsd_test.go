@@ -338,6 +338,18 @@ func TestKdumpLines(t *testing.T) {
 	}
 }
 
+// line is a record in a line, without its comments.
+func line(r record.Record) string {
+	s := fmt.Sprintf("%c %x", "?<>"[r.Dir], r.Data)
+	if r.OrigLen != len(r.Data) {
+		s += fmt.Sprint(" of ", r.OrigLen)
+	}
+	if r.WriteErrno != 0 {
+		s += fmt.Sprint(" errno ", r.WriteErrno)
+	}
+	return s
+}
+
 // lines holds what a form gives to a line for each record.
 func lines(t *testing.T, f convert.Form, text, want string) {
 	t.Helper()
@@ -347,13 +359,7 @@ func lines(t *testing.T, f convert.Form, text, want string) {
 	}
 	var got []string
 	for _, r := range list {
-		s := fmt.Sprintf("%c %x", "?<>"[r.Dir], r.Data)
-		if r.OrigLen != len(r.Data) {
-			s += fmt.Sprint(" of ", r.OrigLen)
-		}
-		if r.WriteErrno != 0 {
-			s += fmt.Sprint(" errno ", r.WriteErrno)
-		}
+		s := line(r)
 		for i := range r.Comments {
 			s += " " + r.Comments[len(r.Comments)-1-i]
 		}

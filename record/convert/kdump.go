@@ -452,6 +452,15 @@ func visContinues(b []byte) bool {
 	return false
 }
 
+// octal reads up to three octal digits, of which the first stands at i, and says where
+// they end.
+func octal[T string | []byte](text T, i int) (n byte, end int) {
+	for end = i; end < i+3 && end < len(text) && text[end] >= '0' && text[end] <= '7'; end++ {
+		n = n<<3 | (text[end] - '0')
+	}
+	return n, end
+}
+
 // unvis reads what vis(3) writes with VIS_CSTYLE.
 func unvis(text []byte) (b []byte) {
 	for i := 0; i < len(text); {
@@ -476,11 +485,8 @@ func unvis(text []byte) (b []byte) {
 		}
 		switch {
 		case c >= '0' && c <= '7':
-			n := c - '0'
-			for k := 0; k < 2 && i < len(text) && text[i] >= '0' && text[i] <= '7'; k++ {
-				n = n<<3 | (text[i] - '0')
-				i++
-			}
+			var n byte
+			n, i = octal(text, i-1)
 			b = append(b, n)
 		case c == '^':
 			b = append(b, control())

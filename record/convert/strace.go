@@ -737,11 +737,8 @@ func straceString(text string) (data []byte, rest string) {
 			data = append(data, byte(n))
 			i += 2
 		case c >= '0' && c <= '7':
-			n := c - '0'
-			for k := 0; k < 2 && i < len(text) && text[i] >= '0' && text[i] <= '7'; k++ {
-				n = n<<3 | (text[i] - '0')
-				i++
-			}
+			var n byte
+			n, i = octal(text, i-1)
 			data = append(data, n)
 		default:
 			if k := strings.IndexByte("abtnvfr", c); k >= 0 {

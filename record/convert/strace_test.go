@@ -2,7 +2,6 @@ package convert_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,13 +175,7 @@ func TestStraceLines(t *testing.T) {
 			}
 			var got []string
 			for i, r := range list {
-				s := fmt.Sprintf("%c %x", "?<>"[r.Dir], r.Data)
-				if r.OrigLen != len(r.Data) {
-					s += fmt.Sprint(" of ", r.OrigLen)
-				}
-				if r.WriteErrno != 0 {
-					s += fmt.Sprint(" errno ", r.WriteErrno)
-				}
+				s := line(r)
 				if len(r.Comments) > 0 {
 					s += " note"
 				}

@@ -672,17 +672,21 @@ func (w *writer) directions(x *layers.Policy) ([]string, error) {
 	return []string{dir}, nil
 }
 
+// chosen gives what names a policy, in each direction that it has on Linux.
+func (w *writer) chosen(x *layers.Policy) (sel, dirs []string, err error) {
+	if sel, err = w.policySelector(); err == nil {
+		dirs, err = w.directions(x)
+	}
+	return sel, dirs, err
+}
+
 func (w *writer) deletePolicy() error {
 	x := w.m.Policy()
 	if x == nil {
 		return no("SPDDELETE without POLICY")
 	}
 	w.Say(layers.LayerTypePolicy)
-	sel, err := w.policySelector()
-	if err != nil {
-		return err
-	}
-	dirs, err := w.directions(x)
+	sel, dirs, err := w.chosen(x)
 	if err != nil {
 		return err
 	}
@@ -738,11 +742,7 @@ func (w *writer) makePolicy(verb string) error {
 	default:
 		return no("a policy of type %d%s, which is for sockets", x.Type, parenthesis(name))
 	}
-	sel, err := w.policySelector()
-	if err != nil {
-		return err
-	}
-	dirs, err := w.directions(x)
+	sel, dirs, err := w.chosen(x)
 	if err != nil {
 		return err
 	}
