@@ -27,41 +27,29 @@ type Message = statement.Message
 func (s *Statement) Messages(c layers.Codec) ([]Message, error) {
 	b := builder{s: s, c: c}
 	list := b.messages()
-	if b.err != nil {
-		line, column := s.Line, s.Column
-		if b.line > 0 {
-			line, column = b.line, b.column
-		}
-		return nil, &Error{Line: line, Column: column, Err: b.err}
-	}
-	for i := range list {
-		list[i].Note = strings.Join(b.notes, "; ")
-	}
-	return list, nil
+	return b.Result(list, nil, s.Line, s.Column)
 }
 
 type builder struct {
-	s            *Statement
-	c            layers.Codec
-	notes        []string
-	err          error // the first thing that the dialect does not have
-	line, column int   // where it stands, if not at the statement's beginning
+	s *Statement
+	c layers.Codec
+	statement.Making
 }
 
 func (b *builder) lost(what string) {
 	note := fmt.Sprintf("%v has no %s: left out", b.c.Dialect, what)
-	for _, n := range b.notes {
+	for _, n := range b.Notes {
 		if n == note {
 			return
 		}
 	}
-	b.notes = append(b.notes, note)
+	b.Notes = append(b.Notes, note)
 }
 
 func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
 	v, ok := statement.Value(b.c.Dialect, e, names...)
-	if !ok && b.err == nil {
-		b.err = fmt.Errorf("%v has no %s", b.c.Dialect, what)
+	if !ok && b.Err == nil {
+		b.Err = fmt.Errorf("%v has no %s", b.c.Dialect, what)
 	}
 	return v
 }
@@ -119,8 +107,8 @@ func (b *builder) messages() []Message {
 		}
 		list = append(list, Message{Base: base, Exts: exts})
 	}
-	if len(list) == 0 && b.err == nil {
-		b.err = fmt.Errorf("source and destination are of different address families")
+	if len(list) == 0 && b.Err == nil {
+		b.Err = fmt.Errorf("source and destination are of different address families")
 	}
 	return list
 }
@@ -243,8 +231,8 @@ func (b *builder) algorithm(a *Algorithm, list []algorithm, e layers.Enum) uint8
 			return uint8(v)
 		}
 	}
-	if b.err == nil {
-		b.err, b.line, b.column = fmt.Errorf("%v has no %s", b.c.Dialect, name), a.line, a.column
+	if b.Err == nil {
+		b.Err, b.Line, b.Column = fmt.Errorf("%v has no %s", b.c.Dialect, name), a.line, a.column
 	}
 	return 0
 }

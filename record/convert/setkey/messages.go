@@ -41,39 +41,24 @@ func (s *Statement) Messages(c layers.Codec) ([]Message, error) {
 	case "spdflush", "spddump":
 		list, err = b.bare(strings.ToUpper(s.Command), "")
 	}
-	if err == nil {
-		err = b.err
-	}
-	if err != nil {
-		line, column := s.Line, s.Column
-		if b.line > 0 {
-			line, column = b.line, b.column
-		}
-		return nil, &Error{Line: line, Column: column, Err: err}
-	}
-	for i := range list {
-		list[i].Note = strings.Join(b.notes, "; ")
-	}
-	return list, nil
+	return b.Result(list, err, s.Line, s.Column)
 }
 
 type builder struct {
-	s            *Statement
-	c            layers.Codec
-	notes        []string
-	err          error // the first thing that the dialect does not have
-	line, column int   // where it stands, if not at the statement's beginning
+	s *Statement
+	c layers.Codec
+	statement.Making
 }
 
 func (b *builder) note(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+	b.Notes = append(b.Notes, fmt.Sprintf(format, args...))
 }
 
 // number looks a name up in the dialect.
 func (b *builder) number(e layers.Enum, what string, names ...string) uint64 {
 	v, ok := statement.Value(b.c.Dialect, e, names...)
-	if !ok && b.err == nil {
-		b.err = fmt.Errorf("%v has no %s%s", b.c.Dialect, what, others(e, names))
+	if !ok && b.Err == nil {
+		b.Err = fmt.Errorf("%v has no %s%s", b.c.Dialect, what, others(e, names))
 	}
 	return v
 }
@@ -97,8 +82,8 @@ func (b *builder) noZone(a netip.Addr) netip.Addr {
 	if a.Zone() == "" {
 		return a
 	}
-	if note := fmt.Sprintf("the zone of %v is left out", a); !slices.Contains(b.notes, note) {
-		b.notes = append(b.notes, note)
+	if note := fmt.Sprintf("the zone of %v is left out", a); !slices.Contains(b.Notes, note) {
+		b.Notes = append(b.Notes, note)
 	}
 	return a.WithZone("")
 }
@@ -238,8 +223,8 @@ func (b *builder) keys(exts []layers.Extension) []layers.Extension {
 		if k.a == nil || len(k.a.Key) == 0 && k.t.LayerType() != layers.LayerTypeKeyEncrypt {
 			continue
 		}
-		if len(k.a.Key) > most && b.err == nil {
-			b.err, b.line, b.column = fmt.Errorf("a key of %d bytes: a message holds %d at most", len(k.a.Key), most), k.a.line, k.a.column
+		if len(k.a.Key) > most && b.Err == nil {
+			b.Err, b.Line, b.Column = fmt.Errorf("a key of %d bytes: a message holds %d at most", len(k.a.Key), most), k.a.line, k.a.column
 		}
 		exts = append(exts, b.c.NewKey(k.t.LayerType(), k.a.Key))
 	}
@@ -288,8 +273,8 @@ func (b *builder) association() *layers.SA {
 			return 0
 		}
 		v, ok := a.Number(b.c.Dialect, encrypts)
-		if !ok && b.err == nil {
-			b.err, b.line, b.column = fmt.Errorf("%v has no %s", b.c.Dialect, a.Name), a.line, a.column
+		if !ok && b.Err == nil {
+			b.Err, b.Line, b.Column = fmt.Errorf("%v has no %s", b.c.Dialect, a.Name), a.line, a.column
 		}
 		return v
 	}

@@ -6,6 +6,7 @@ package statement
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/gopacket"
 
@@ -42,6 +43,32 @@ type Message struct {
 	// Note says what a statement asks for that the dialect has no word for, and that
 	// was left out. It may be empty.
 	Note string
+}
+
+// Making is what comes up while the messages of a statement are made.
+type Making struct {
+	Notes []string
+	Err   error // the first thing that the dialect does not have
+	// Line and Column are where that stands, if not at the statement's beginning.
+	Line, Column int
+}
+
+// Result gives every message the notes, or an *Error: err, or else what came up. line and
+// column are the statement's.
+func (m *Making) Result(list []Message, err error, line, column int) ([]Message, error) {
+	if err == nil {
+		err = m.Err
+	}
+	if err != nil {
+		if m.Line > 0 {
+			line, column = m.Line, m.Column
+		}
+		return nil, &Error{Line: line, Column: column, Err: err}
+	}
+	for i := range list {
+		list[i].Note = strings.Join(m.Notes, "; ")
+	}
+	return list, nil
 }
 
 // Encode makes the octets of a message.
