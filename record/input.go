@@ -20,6 +20,9 @@ type input struct {
 	err      error // why there is no more
 }
 
+// ahead returns what has been read and not consumed.
+func (in *input) ahead() []byte { return in.buf[in.pos:in.end] }
+
 // peek returns the next n bytes, which are valid until the next call, or fewer
 // and the reason: io.EOF or the error of the underlying reader.
 func (in *input) peek(n int) ([]byte, error) {

@@ -278,9 +278,13 @@ func (r *Reader) finish(rec *Record, f *Interface, section layers.Order) {
 		rec.Number = r.last + 1
 	}
 	r.last = rec.Number
-	rec.Codec = layers.Codec{Dialect: f.Dialect, Order: r.orderOf(rec, f, section)}
+	order := layers.OrderOf(rec.Data, rec.OrigLen)
+	if order == layers.NoOrder || order != f.Meta.Order || r.opts.Order != layers.NoOrder {
+		order = r.settleOrder(order, f, rec.Number, section)
+	}
+	rec.Codec = layers.Codec{Dialect: f.Dialect, Order: order}
 	if f.DialectFrom == DialectAssumed && r.opts.Sniff != nil {
-		if d := r.opts.Sniff(rec.Data, rec.Codec.Order); d != layers.NoDialect {
+		if d := r.opts.Sniff(rec.Data, order); d != layers.NoDialect {
 			f.Dialect, f.DialectFrom = d, DialectSniffed
 			rec.Codec.Dialect = d
 		}
@@ -291,23 +295,21 @@ func (r *Reader) finish(rec *Record, f *Interface, section layers.Order) {
 	}
 }
 
-// orderOf finds the byte order of a message, from what is trusted most: the
-// message itself, the description, the section.
-func (r *Reader) orderOf(rec *Record, f *Interface, section layers.Order) layers.Order {
-	if r.opts.Order != layers.NoOrder {
-		return r.opts.Order
-	}
+// settleOrder decides the byte order of a message by what is trusted most: the
+// message itself, whose length field says own, the description, the section.
+func (r *Reader) settleOrder(own layers.Order, f *Interface, number uint64, section layers.Order) layers.Order {
 	claimed := f.Meta.Order
-	order := layers.OrderOf(rec.Data, rec.OrigLen)
 	switch {
-	case order == layers.NoOrder && claimed == layers.NoOrder:
+	case r.opts.Order != layers.NoOrder:
+		return r.opts.Order
+	case own == layers.NoOrder && claimed == layers.NoOrder:
 		return section
-	case order == layers.NoOrder:
+	case own == layers.NoOrder:
 		return claimed
-	case claimed != layers.NoOrder && claimed != order:
-		r.notice("order", "record %d is %s-endian by its length field, though byteorder=%s", rec.Number, order, claimed.Abbrev())
+	case claimed != layers.NoOrder && claimed != own:
+		r.notice("order", "record %d is %s-endian by its length field, though byteorder=%s", number, own, claimed.Abbrev())
 	}
-	return order
+	return own
 }
 
 // settle decides the dialect of an interface and how its secrets are named.
