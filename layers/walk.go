@@ -134,11 +134,10 @@ var (
 func (c Codec) Walk(msg []byte, v Visitor) { c.walk(msg, v, false) }
 
 func (c Codec) walk(msg []byte, v Visitor, hiddenOnly bool) {
-	w := walkers.Get().(*walker)
-	*w = walker{c: c, big: c.big(), d: c.Dialect.table(), v: v, hiddenOnly: hiddenOnly}
+	w := newWalker(c, v)
+	w.hiddenOnly = hiddenOnly
 	w.message(msg, 0, 0)
-	*w = walker{} // the pool must not keep the message
-	walkers.Put(w)
+	w.release()
 }
 
 // walkers are reused because a visitor is handed pointers into them, which puts
@@ -149,14 +148,12 @@ var walkers = sync.Pool{New: func() any { return new(walker) }}
 // Offsets are from the start of the extension, and since the SA type of the
 // message is not known, a number that depends on it is not taken for IPCOMP's.
 func walkExtension(h *Header, v Visitor) {
-	c := h.Codec()
-	w := walkers.Get().(*walker)
-	*w = walker{c: c, big: c.big(), d: c.Dialect.table(), v: v, ext: h.Contents, m: h.kind.meaning()}
+	w := newWalker(h.Codec(), v)
+	w.ext, w.m = h.Contents, h.kind.meaning()
 	if e := w.d.lookup(h.Number()); e != nil && len(w.ext) >= int(e.size) {
 		w.extension(e)
 	}
-	*w = walker{}
-	walkers.Put(w)
+	w.release()
 }
 
 // noVisit has the methods of a Visitor that looks at nothing.
@@ -181,12 +178,30 @@ type walker struct {
 	// malformed only: most of the rest is left out.
 	hiddenOnly bool
 
+	// members is the visitor if it takes the members of a structure all at once, and
+	// in this message may.
+	members shape.MemberVisitor
+
 	base   Base
 	head   Header // of the extension being visited
 	ext    []byte // the extension being visited
 	extOff int    // where it begins in the record
 	m      shape.Meaning
-	val    Value
+
+	num Value // a number; the rest of it stays empty, so that not all is set for each
+	val Value // what is none
+}
+
+func newWalker(c Codec, v Visitor) *walker {
+	w := walkers.Get().(*walker)
+	w.c, w.big, w.d, w.v = c, c.big(), c.Dialect.table(), v
+	return w
+}
+
+// release gives w back, empty: the pool must not keep the message.
+func (w *walker) release() {
+	*w = walker{}
+	walkers.Put(w)
 }
 
 func (w *walker) message(msg []byte, off, depth int) {
@@ -199,6 +214,10 @@ func (w *walker) message(msg []byte, off, depth int) {
 		return
 	}
 	w.base.decode(w.c, msg)
+	w.members = nil
+	if w.resolve(shape.Encrypt, nil, 0, 0) == shape.Encrypt {
+		w.members, _ = w.v.(shape.MemberVisitor)
+	}
 	w.v.Base(&w.base, off, depth)
 	if w.base.wraps() {
 		w.message(msg[BaseLen:], off+BaseLen, depth+1)
@@ -237,7 +256,8 @@ func (w *walker) message(msg []byte, off, depth int) {
 
 // extension visits a known extension that is long enough.
 func (w *walker) extension(e *ext) {
-	sh := e.layoutFor(w.ext, w.big).shape()
+	id := e.layoutFor(w.ext, w.big)
+	sh := id.shape()
 	b := w.ext
 	n := sh.Size
 	switch sh.Trailer {
@@ -245,24 +265,24 @@ func (w *walker) extension(e *ext) {
 		w.secretBody(sh)
 		return
 	}
-	switch sh.Name {
-	case "sadb_x_filter":
+	switch id {
+	case layoutSadbXFilter:
 		w.filter(sh)
-	case "sadb_session_id":
-		w.fields(sh, b, 0, 1)
+	case layoutSadbSessionId:
+		w.fields(id, b, 0, 1)
 		w.sessionID(8)
-	case "sadb_session_id@ilp32":
+	case layoutSadbSessionIdIlp32:
 		w.number(fieldVOffset, 4, 4, 0)
 		w.sessionID(4)
 		w.byteField(&sh.Fields[2], 20)
-	case "sadb_x_kmc":
+	case layoutSadbXKmc:
 		if get32(b[4:], w.big) != kmpIKEv2 {
-			w.fields(sh, b, 0, len(sh.Fields))
+			w.fields(id, b, 0, len(sh.Fields))
 			break
 		}
-		w.fields(sh, b, 0, 1)
+		w.fields(id, b, 0, 1)
 		w.number(fieldCookie64, get64(b[8:], w.big), 8, 8)
-	case "sadb_x_ereg":
+	case layoutSadbXEreg:
 		w.v.Open(List, "satypes")
 		for i := 4; i < len(b); i++ {
 			w.enum(fieldElement, shape.SAType, uint64(b[i]), i, 1)
@@ -270,11 +290,11 @@ func (w *walker) extension(e *ext) {
 		w.v.Close(List)
 		return
 	default:
-		w.fields(sh, b, 0, len(sh.Fields))
+		w.fields(id, b, 0, len(sh.Fields))
 	}
 	switch sh.Trailer {
 	case shape.Sockaddr:
-		n = w.address(n)
+		n = w.padded(n)
 	case shape.SockaddrPair: // KMADDRESS: the local manager's address, then the remote one's
 		n = w.pair(n, len(b), "local", "remote")
 	case shape.Ident:
@@ -315,28 +335,37 @@ func (w *walker) length32(at int) int {
 }
 
 // number gives a plain number.
-func (w *walker) number(f *Field, u uint64, at, size int) {
-	w.val = Value{Kind: Number, Uint: u, Offset: w.extOff + at, Size: size}
-	w.v.Field(f, &w.val)
-}
+func (w *walker) number(f *Field, u uint64, at, size int) { w.named(f, shape.NoEnum, "", u, at, size) }
 
 func (w *walker) enum(f *Field, e Enum, u uint64, at, size int) {
-	w.val = Value{Kind: Number, Uint: u, Enum: e, Offset: w.extOff + at, Size: size}
+	name := ""
 	if e < shape.NumEnums {
 		if t := w.d.enums[e]; u < uint64(len(t)) {
-			w.val.Name = t[u]
+			name = t[u]
 		}
 	}
+	w.named(f, e, name, u, at, size)
+}
+
+// named gives a number and its name.
+func (w *walker) named(f *Field, e Enum, name string, u uint64, at, size int) {
+	v := &w.num
+	v.Uint, v.Name, v.Enum, v.Offset, v.Size = u, name, e, w.extOff+at, size
+	w.v.Field(f, v)
+}
+
+func (w *walker) address(f *Field, a netip.Addr, at, size int) {
+	w.val = Value{Kind: Addr, Addr: a, Offset: w.extOff + at, Size: size}
 	w.v.Field(f, &w.val)
 }
 
-func (w *walker) octets(f *Field, k ValueKind, from, to int) {
-	w.val = Value{Kind: k, Bytes: w.ext[from:to:to], Offset: w.extOff + from, Size: to - from}
-	w.v.Field(f, &w.val)
-}
+func (w *walker) octets(f *Field, k ValueKind, from, to int) { w.keyed(f, k, from, to, 0) }
 
-func (w *walker) hidden(f *Field, from, to, key int) {
-	w.val = Value{Kind: Hidden, Bytes: w.ext[from:to:to], Key: key, Offset: w.extOff + from, Size: to - from}
+func (w *walker) hidden(f *Field, from, to, key int) { w.keyed(f, Hidden, from, to, key) }
+
+// keyed gives octets, of which key are those of a key.
+func (w *walker) keyed(f *Field, k ValueKind, from, to, key int) {
+	w.val = Value{Kind: k, Bytes: w.ext[from:to:to], Key: key, Offset: w.extOff + from, Size: to - from}
 	w.v.Field(f, &w.val)
 }
 
@@ -349,19 +378,25 @@ func (w *walker) tail(n int) {
 	}
 }
 
-// fields gives the members of a structure that begins at offset at.
-func (w *walker) fields(sh *shape.Shape, b []byte, at, n int) {
+// fields gives the first n members of a structure that begins at offset at.
+func (w *walker) fields(id layout, b []byte, at, n int) {
 	if w.hiddenOnly {
 		return
 	}
-	for i := range sh.Fields[:n] {
+	sh := id.shape()
+	for i := 0; i < n; i++ {
+		if w.members != nil {
+			if i = w.members.Members(int(id), b[at:], i, n); i == n {
+				break
+			}
+		}
 		f := &sh.Fields[i]
 		p := at + int(f.Off)
 		if f.Order == shape.Bytes {
 			w.byteField(f, p)
 			continue
 		}
-		u := load(b[p:], f, w.big)
+		u := f.Load(b[at:], w.big)
 		switch f.Sem {
 		case shape.Enum:
 			w.enum(f, w.resolve(f.Enum, b, at, u), u, p, int(f.Size))
@@ -371,19 +406,6 @@ func (w *walker) fields(sh *shape.Shape, b []byte, at, n int) {
 	}
 }
 
-func load(b []byte, f *Field, big bool) uint64 {
-	big = big || f.Order == shape.Net
-	switch f.Size {
-	case 1:
-		return uint64(b[0])
-	case 2:
-		return uint64(get16(b, big))
-	case 4:
-		return uint64(get32(b, big))
-	}
-	return get64(b, big)
-}
-
 func (w *walker) byteField(f *Field, p int) {
 	end := p + int(f.Size)
 	switch f.Sem {
@@ -391,8 +413,7 @@ func (w *walker) byteField(f *Field, p int) {
 		w.v.Open(Object, f.Name)
 		w.number(fieldLftLen, uint64(get16(w.ext[p:], w.big)), p, 2)
 		w.number(fieldLftType, uint64(get16(w.ext[p+2:], w.big)), p+2, 2)
-		sh := layoutSadbLifetime.shape()
-		w.fields(sh, w.ext, p, len(sh.Fields))
+		w.fields(layoutSadbLifetime, w.ext, p, len(layoutSadbLifetime.shape().Fields))
 		w.v.Close(Object)
 	case shape.Name:
 		name, rest, _ := bytes.Cut(w.ext[p:end], []byte{0})
@@ -490,7 +511,7 @@ func (w *walker) secretBody(sh *shape.Shape) {
 			}
 			continue
 		}
-		u := load(b[p:], f, w.big)
+		u := f.Load(b, w.big)
 		if f.Sem == shape.Enum {
 			w.enum(f, w.resolve(f.Enum, b, p, u), u, p, int(f.Size))
 			continue
@@ -517,8 +538,8 @@ func (w *walker) secretBody(sh *shape.Shape) {
 // size of the largest known one. What comes after it may not be an address.
 const maxSockaddr = 32
 
-// address visits the sockaddr of an address extension and its padding.
-func (w *walker) address(n int) int {
+// padded visits the sockaddr of an address extension and its padding.
+func (w *walker) padded(n int) int {
 	b := w.ext
 	if n == len(b) {
 		return n
@@ -545,11 +566,11 @@ func (w *walker) address(n int) int {
 }
 
 func (w *walker) family(u uint64, at int) {
-	w.val = Value{Kind: Number, Uint: u, Name: w.c.Dialect.FamilyName(uint16(u)), Offset: w.extOff + at, Size: 2}
+	size := 2
 	if w.d.saLen { // an octet, after that of the length
-		w.val.Offset, w.val.Size = w.extOff+at+1, 1
+		at, size = at+1, 1
 	}
-	w.v.Field(fieldFamily, &w.val)
+	w.named(fieldFamily, shape.NoEnum, w.c.Dialect.FamilyName(uint16(u)), u, at, size)
 }
 
 func (w *walker) sockaddr(s *Sockaddr, at int) {
@@ -564,8 +585,7 @@ func (w *walker) sockaddr(s *Sockaddr, at int) {
 	if s.Addr.Is6() {
 		addrAt, addrLen = at+8, 16
 	}
-	w.val = Value{Kind: Addr, Addr: s.Addr, Offset: w.extOff + addrAt, Size: addrLen}
-	w.v.Field(fieldAddr, &w.val)
+	w.address(fieldAddr, s.Addr, addrAt, addrLen)
 	w.number(fieldPort, uint64(s.Port), at+2, 2)
 	if s.Len != s.canonicalLen(w.d) {
 		w.number(fieldSALen, uint64(s.Len), at, 1)
@@ -657,7 +677,7 @@ func (w *walker) list(name string, id layout, n, count int) int {
 	w.v.Open(List, name)
 	for range count {
 		w.v.Open(Item, "")
-		w.fields(sh, w.ext, n, len(sh.Fields))
+		w.fields(id, w.ext, n, len(sh.Fields))
 		w.v.Close(Item)
 		n += sh.Size
 	}
@@ -674,7 +694,7 @@ func (w *walker) extendedCombs(n int) int {
 			break
 		}
 		w.v.Open(Item, "")
-		w.fields(sh, w.ext, n, len(sh.Fields))
+		w.fields(layoutSadbXEcomb, w.ext, n, len(sh.Fields))
 		count := int(w.ext[n])
 		n = w.list("algs", layoutSadbXAlgdesc, n+sh.Size, count)
 		w.v.Close(Item)
@@ -693,7 +713,7 @@ func (w *walker) requests(n int) int {
 			break
 		}
 		w.v.Open(Item, "")
-		w.fields(sh, w.ext, n, len(sh.Fields))
+		w.fields(id, w.ext, n, len(sh.Fields))
 		end := n + len(one)
 		n = w.pair(n+sh.Size, end, "src", "dst")
 		if n < end && !allZero(w.ext[n:end]) {
@@ -729,21 +749,18 @@ func (w *walker) filter(sh *shape.Shape) {
 		f := &sh.Fields[i]
 		p := int(f.Off)
 		if f.Sem == shape.Family {
-			w.val = Value{Kind: Number, Uint: uint64(family), Name: w.c.Dialect.FamilyName(family), Offset: w.extOff + p, Size: 2}
-			w.v.Field(f, &w.val)
+			w.named(f, shape.NoEnum, w.c.Dialect.FamilyName(family), uint64(family), p, 2)
 			continue
 		}
 		if f.Sem != shape.Address {
-			w.number(f, load(w.ext[p:], f, w.big), p, int(f.Size))
+			w.number(f, f.Load(w.ext, w.big), p, int(f.Size))
 			continue
 		}
 		switch {
 		case family == w.d.inet && allZero(w.ext[p+4:p+16]):
-			w.val = Value{Kind: Addr, Addr: netip.AddrFrom4([4]byte(w.ext[p:])), Offset: w.extOff + p, Size: 4}
-			w.v.Field(f, &w.val)
+			w.address(f, netip.AddrFrom4([4]byte(w.ext[p:])), p, 4)
 		case family == w.d.inet6:
-			w.val = Value{Kind: Addr, Addr: netip.AddrFrom16([16]byte(w.ext[p:])), Offset: w.extOff + p, Size: 16}
-			w.v.Field(f, &w.val)
+			w.address(f, netip.AddrFrom16([16]byte(w.ext[p:])), p, 16)
 		case f.Off == 4:
 			w.octets(fieldSAddrHex, Hex, p, p+16)
 		default:

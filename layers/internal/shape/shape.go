@@ -5,6 +5,11 @@
 // walks the same tables.
 package shape
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Order says how the bytes of a field are arranged.
 type Order uint8
 
@@ -121,6 +126,20 @@ type Field struct {
 	Doc   string
 }
 
+// Load reads the field, an integer, of a structure that b begins with. big is the
+// byte order of the machine that made the message. It reads eight octets, which
+// every structure has, with the field in them: sizes need no branches then.
+func (f *Field) Load(b []byte, big bool) uint64 {
+	end := max(f.Off+f.Size, 8)
+	v := binary.LittleEndian.Uint64(b[end-8:])
+	others := end - f.Off - f.Size // after the field
+	if big || f.Order == Net {
+		v = bits.ReverseBytes64(v)
+		others = f.Off + 8 - end // before it
+	}
+	return v << (others * 8 & 63) >> ((64 - f.Size*8) & 63)
+}
+
 // Shape is the layout of one structure: an extension (its fixed part starts
 // with the four bytes len and exttype, which are not listed as fields) or an
 // element of a list inside one.
@@ -143,4 +162,14 @@ func ByName(name string) *Shape {
 		}
 	}
 	return nil
+}
+
+// MemberVisitor is what a visitor of a walk may be besides: one that takes the
+// members of a structure together, which is faster than a call and a value for each.
+type MemberVisitor interface {
+	// Members gives the members from..to of Table[layout], a structure that b begins
+	// with, and returns the number of the first that is not taken, or to. That one is
+	// given by itself, as to any visitor, and then those after it. In such a message
+	// numbers of Encrypt are of that table, never of Comp.
+	Members(layout int, b []byte, from, to int) int
 }
