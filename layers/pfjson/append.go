@@ -14,13 +14,21 @@ import (
 // be called from several goroutines at once.
 func Append(dst []byte, r *Record, opts Options) []byte {
 	w := writers.Get().(*writer)
+	dst = w.append(dst, r, opts, w)
+	writers.Put(w)
+	return dst
+}
+
+// append appends r. v is w, or gives to w what it is given.
+func (w *writer) append(dst []byte, r *Record, opts Options, v layers.Visitor) []byte {
 	w.dst, w.codec, w.opts, w.record = dst, r.Codec, opts, r
+	w.big, w.tables = r.Codec.Order == layers.BigEndian, tablesOf(r.Codec.Dialect)
 	w.length = r.Length
 	if w.length == 0 {
 		w.length = len(r.Data)
 	}
 	w.head()
-	r.Codec.Walk(r.Data, w)
+	r.Codec.Walk(r.Data, v)
 	if len(w.levels) > 0 { // a record shorter than a header has no End
 		w.End()
 	}
@@ -28,7 +36,6 @@ func Append(dst []byte, r *Record, opts Options) []byte {
 	w.dst, w.opts, w.record, w.added = nil, Options{}, nil, nil // the pool must not keep them
 	clear(w.levels[:cap(w.levels)])
 	w.text = w.text[:0]
-	writers.Put(w)
 	return dst
 }
 
@@ -39,6 +46,8 @@ var writers = sync.Pool{New: func() any { return new(writer) }}
 type writer struct {
 	dst    []byte
 	codec  layers.Codec
+	big    bool
+	tables *tables // of the codec's dialect
 	opts   Options
 	record *Record
 	length int
@@ -68,14 +77,15 @@ type problem struct {
 	from, to int
 }
 
+// head is what every object begins with.
+var head = `{"schema":` + strconv.Itoa(schemaVersion) + `,"number":`
+
 // head begins the object.
 func (w *writer) head() {
 	r := w.record
 	w.levels, w.problems = w.levels[:0], w.problems[:0]
 	w.added = r.Problems
-	d := append(w.dst, `{"schema":`...)
-	d = strconv.AppendInt(d, schemaVersion, 10)
-	d = append(d, `,"number":`...)
+	d := append(w.dst, head...)
 	d = appendUint(d, r.Number)
 	if hasTime(r.Time) {
 		d = append(d, `,"time":`...)
@@ -87,12 +97,10 @@ func (w *writer) head() {
 	} else {
 		d = appendString(d, r.Direction)
 	}
-	d = append(d, `,"dialect":"`...)
-	d = append(d, w.codec.Dialect.String()...)
-	d = append(d, `","order":"`...)
+	d = append(d, w.tables.dialect...)
 	d = append(d, w.codec.Order.String()...)
 	d = append(d, `","length":`...)
-	d = strconv.AppendInt(d, int64(w.length), 10)
+	d = appendUint(d, uint64(w.length))
 	if w.length != len(r.Data) {
 		d = append(d, `,"caplen":`...)
 		d = strconv.AppendInt(d, int64(len(r.Data)), 10)
@@ -165,23 +173,16 @@ func (w *writer) key(name string) {
 	w.dst = append(d, '"', ':')
 }
 
-// named appends the name of the number before, unless it has none.
-func (w *writer) named(field, name string) {
+// appendName appends the name of the number before, unless it has none.
+func appendName(dst []byte, field, name string) []byte {
 	if name == "" {
-		return
+		return dst
 	}
-	d := append(w.dst, ',', '"')
-	d = append(d, field...)
-	d = append(d, `_name":"`...)
-	d = append(d, name...)
-	w.dst = append(d, '"')
-}
-
-// names begins the array that names the numbers before.
-func (w *writer) names(field string) {
-	d := append(w.dst, ',', '"')
-	d = append(d, field...)
-	w.dst = append(d, `_names":`...)
+	dst = append(dst, ',', '"')
+	dst = append(dst, field...)
+	dst = append(dst, `_name":"`...)
+	dst = append(dst, name...)
+	return append(dst, '"')
 }
 
 // quoted appends a string that needs no escapes.
@@ -207,31 +208,34 @@ func (w *writer) Base(b *layers.Base, offset, depth int) {
 	}
 	w.openLevel(depth)
 	di := w.codec.Dialect
-	w.dst = append(w.dst, `"msg":{"version":`...)
-	w.dst = appendUint(w.dst, uint64(b.Version))
-	w.dst = append(w.dst, `,"type":`...)
-	w.dst = appendUint(w.dst, uint64(b.Type))
-	w.named("type", di.EnumName(layers.EnumMsgType, uint64(b.Type)))
-	w.dst = append(w.dst, `,"errno":`...)
-	w.dst = appendUint(w.dst, uint64(b.Errno))
+	d := append(w.dst, `"msg":{"version":`...)
+	d = appendUint(d, uint64(b.Version))
+	d = append(d, `,"type":`...)
+	d = appendNamed(d, w.tables.types, uint64(b.Type))
+	d = append(d, `,"errno":`...)
+	d = appendUint(d, uint64(b.Errno))
 	if b.Errno != 0 {
-		w.named("errno", di.ErrnoName(b.Errno))
+		d = appendName(d, "errno", di.ErrnoName(b.Errno))
 	}
-	w.dst = append(w.dst, `,"satype":`...)
-	w.dst = appendUint(w.dst, uint64(b.SAType))
-	w.named("satype", di.EnumName(di.SATypeEnum(b.Type, b.SAType), uint64(b.SAType)))
-	w.dst = append(w.dst, `,"len":`...)
-	w.dst = appendUint(w.dst, uint64(b.Len))
+	d = append(d, `,"satype":`...)
+	if e := di.SATypeEnum(b.Type, b.SAType); e == layers.EnumSAType {
+		d = appendNamed(d, w.tables.satypes, uint64(b.SAType))
+	} else {
+		d = appendUint(d, uint64(b.SAType))
+		d = appendName(d, "satype", di.EnumName(e, uint64(b.SAType)))
+	}
+	d = append(d, `,"len":`...)
+	d = appendUint(d, uint64(b.Len))
 	if b.Reserved != 0 {
-		w.dst = append(w.dst, `,"reserved":`...)
-		w.dst = appendUint(w.dst, uint64(b.Reserved))
-		w.named("reserved", di.EnumName(shape.Diagnostic, uint64(b.Reserved)))
+		d = append(d, `,"reserved":`...)
+		d = appendUint(d, uint64(b.Reserved))
+		d = appendName(d, "reserved", di.EnumName(shape.Diagnostic, uint64(b.Reserved)))
 	}
-	w.dst = append(w.dst, `,"seq":`...)
-	w.dst = appendUint(w.dst, uint64(b.Seq))
-	w.dst = append(w.dst, `,"pid":`...)
-	w.dst = appendUint(w.dst, uint64(b.PID))
-	w.dst = append(w.dst, `},"ext":[`...)
+	d = append(d, `,"seq":`...)
+	d = appendUint(d, uint64(b.Seq))
+	d = append(d, `,"pid":`...)
+	d = appendUint(d, uint64(b.PID))
+	w.dst = append(d, `},"ext":[`...)
 	if n := int(b.Len) * layers.Word; depth == 0 && n != w.length {
 		w.begin("message-length", 4)
 		w.textString("sadb_msg_len says ")
@@ -377,11 +381,14 @@ func (w *writer) Extension(h *layers.Header, number uint16, name string, offset 
 		w.done()
 	}
 	w.comma()
-	d := append(w.dst, `{"name":"`...)
-	d = append(d, name...)
-	d = append(d, `","exttype":`...)
-	d = appendUint(d, uint64(number))
-	d = append(d, `,"offset":`...)
+	d := w.dst
+	if name != unknownName {
+		d = append(d, w.tables.exts[number]...)
+	} else {
+		d = append(d, `{"name":"`+unknownName+`","exttype":`...)
+		d = appendUint(d, uint64(number))
+		d = append(d, `,"offset":`...)
+	}
 	d = appendUint(d, uint64(offset))
 	d = append(d, `,"len":`...)
 	w.dst = appendUint(d, uint64(h.Len))
@@ -419,8 +426,9 @@ func (w *writer) Close(k layers.NodeKind) {
 	if len(w.elements) == 0 {
 		return
 	}
-	w.names(w.list)
-	w.dst = append(w.dst, '[')
+	w.dst = append(w.dst, ',', '"')
+	w.dst = append(w.dst, w.list...)
+	w.dst = append(w.dst, `_names":[`...)
 	for _, n := range w.elements {
 		w.comma()
 		w.quoted(n)
@@ -472,13 +480,20 @@ func (w *writer) Field(f *layers.Field, v *layers.Value) {
 			w.dst = appendUint(w.dst, v.Uint)
 		}
 	case layers.SemFlags:
-		w.dst = appendUint(w.dst, v.Uint)
-		w.names(f.Name)
-		w.dst = appendFlagNames(w.dst, w.codec.Dialect, f.Enum, uint32(v.Uint))
+		w.dst = w.appendFlags(w.dst, f, v.Uint)
 	default:
 		w.dst = appendUint(w.dst, v.Uint)
-		w.named(f.Name, v.Name)
+		w.dst = appendName(w.dst, f.Name, v.Name)
 	}
+}
+
+// appendFlags appends a set of flags and their names.
+func (w *writer) appendFlags(dst []byte, f *layers.Field, v uint64) []byte {
+	dst = appendUint(dst, v)
+	dst = append(dst, ',', '"')
+	dst = append(dst, f.Name...)
+	dst = append(dst, `_names":`...)
+	return w.tables.flags[f.Enum].appendNames(dst, uint32(v))
 }
 
 // hidden appends a member that may hold secrets. Of a key, bits before it says

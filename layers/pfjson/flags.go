@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -18,32 +17,8 @@ type flagTable [32]string
 // flags it has none.
 type flagTables [shape.NumEnums]*flagTable
 
-// flagsOf returns the table of a dialect. Tables are made when first asked for, so
-// that programs that never do start without them.
-func flagsOf(d layers.Dialect, e layers.Enum) *flagTable {
-	if int(d) >= len(allFlags) {
-		d = layers.NoDialect
-	}
-	return allFlags[d]()[e]
-}
-
-var allFlags = func() []func() *flagTables {
-	list := []func() *flagTables{}
-	for d := range layers.Dialect(len(layers.Dialects()) + 1) { // and NoDialect
-		list = append(list, sync.OnceValue(func() *flagTables {
-			t := new(flagTables)
-			for i := range shape.Table {
-				for _, f := range shape.Table[i].Fields {
-					if f.Sem == shape.Flags && t[f.Enum] == nil {
-						t[f.Enum] = flagTableOf(d, f.Enum)
-					}
-				}
-			}
-			return t
-		}))
-	}
-	return list
-}()
+// flagsOf returns the table of a dialect, nil if the numbers are no flags.
+func flagsOf(d layers.Dialect, e layers.Enum) *flagTable { return tablesOf(d).flags[e] }
 
 func flagTableOf(d layers.Dialect, e layers.Enum) *flagTable {
 	t := new(flagTable)
@@ -55,12 +30,11 @@ func flagTableOf(d layers.Dialect, e layers.Enum) *flagTable {
 	return t
 }
 
-// appendFlagNames appends the names of the bits set in v as a JSON array, lowest
+// appendNames appends the names of the bits set in v as a JSON array, lowest
 // first; the bits without a name come last, together, as hex.
-func appendFlagNames(dst []byte, d layers.Dialect, e layers.Enum, v uint32) []byte {
+func (t *flagTable) appendNames(dst []byte, v uint32) []byte {
 	dst = append(dst, '[')
 	if v != 0 {
-		t := flagsOf(d, e)
 		var rest uint32
 		for ; v != 0; v &= v - 1 {
 			name := t[bits.TrailingZeros32(v)]
@@ -85,7 +59,7 @@ func appendFlagNames(dst []byte, d layers.Dialect, e layers.Enum, v uint32) []by
 // flagPrefixes are what the headers write before the names of flags.
 var flagPrefixes = [...]string{"", "SADB_SAFLAGS_", "SADB_X_SAFLAGS_", "SADB_X_EXT_"}
 
-// flagValue is the inverse of one element of what appendFlagNames writes. Case
+// flagValue is the inverse of one element of what appendNames writes. Case
 // does not matter and the header's prefix may stand before the name.
 func flagValue(d layers.Dialect, e layers.Enum, name string) (uint32, bool) {
 	if digits, ok := strings.CutPrefix(name, "0x"); ok {

@@ -57,9 +57,14 @@ func appendEscape(dst []byte, r rune) []byte {
 // appendUint appends u as a JSON number, or as a string if a reader that keeps
 // numbers in doubles would change it.
 func appendUint(dst []byte, u uint64) []byte {
-	switch { // most numbers are short
-	case u < 10:
+	if u < 10 { // most are, and this much is inlined
 		return append(dst, byte('0'+u))
+	}
+	return appendLong(dst, u)
+}
+
+func appendLong(dst []byte, u uint64) []byte {
+	switch {
 	case u < 100:
 		return append(dst, byte('0'+u/10), byte('0'+u%10))
 	case u < 1000:
