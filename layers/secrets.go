@@ -1,6 +1,11 @@
 package layers
 
-import "sync"
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
+)
 
 // Span is a run of secret bytes in a message.
 type Span struct {
@@ -15,9 +20,74 @@ type Span struct {
 // extensions, and everything that could not be decoded. It is the list that hides,
 // replaces and stores secrets; nothing else decides what is one.
 func (c Codec) AppendSecrets(dst []Span, msg []byte) []Span {
+	if len(msg) < BaseLen || msg[1] == PROMISC { // which may hold another message
+		return c.walkSecrets(dst, func(w *walker) { w.message(msg, 0, 0) })
+	}
+	var cur cursor
+	cur.init(c, msg)
+	for {
+		h, e := cur.next()
+		if h.Contents == nil {
+			break
+		}
+		if e == nil {
+			dst = append(dst, Span{int(h.Offset) + ExtLen, len(h.Contents) - ExtLen, 0})
+			continue
+		}
+		// The usual forms of what makes up nearly every message need no walk.
+		sh := e.layoutFor(h.Contents, cur.big).shape()
+		switch body := h.Contents[sh.Size:]; {
+		case sh.Trailer == shape.None && len(body) == 0:
+		case sh.Trailer == shape.Sockaddr && c.bareSockaddr(body):
+		case sh.Trailer == shape.Key && get16(h.Contents[6:], cur.big) == 0: // reserved
+			at, n := int(h.Offset)+sh.Size, min(keyOctets(get16(h.Contents[4:], cur.big)), len(body))
+			if n > 0 {
+				dst = append(dst, Span{at, n, n})
+			}
+			if pad := body[n:]; !allZero(pad) {
+				dst = append(dst, Span{at + n, len(pad), 0})
+			}
+		default:
+			dst = c.walkSecrets(dst, func(w *walker) {
+				w.ext, w.extOff = h.Contents, int(h.Offset)
+				w.extension(e)
+			})
+		}
+	}
+	if rest := msg[cur.off:]; cur.reason != Sound && !allZero(rest) {
+		dst = append(dst, Span{cur.off, len(rest), 0})
+	}
+	return dst
+}
+
+// bareSockaddr reports whether b is a sockaddr with its padding and nothing that
+// should not be in them.
+func (c Codec) bareSockaddr(b []byte) bool {
+	if len(b) < 16 {
+		return false
+	}
+	d := c.Dialect.table()
+	family := get16(b, c.big())
+	if d.saLen {
+		family = uint16(b[1])
+	}
+	switch family {
+	case d.inet:
+		return len(b) == 16 && binary.NativeEndian.Uint64(b[8:]) == 0 // sin_zero
+	case d.inet6:
+		return len(b) == 32 && (d.srcID || binary.NativeEndian.Uint32(b[28:]) == 0)
+	}
+	return false
+}
+
+// walkSecrets appends the secrets that a walk comes upon.
+func (c Codec) walkSecrets(dst []Span, walk func(*walker)) []Span {
 	f := finders.Get().(*secretFinder)
 	f.spans = dst
-	c.walk(msg, f, true)
+	w := newWalker(c, f)
+	w.hiddenOnly = true
+	walk(w)
+	w.release()
 	dst, f.spans = f.spans, nil
 	finders.Put(f)
 	return dst

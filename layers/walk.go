@@ -131,11 +131,8 @@ var (
 // Walk visits every part of a message, the inner one of an X_PROMISC wrapper
 // too. It does not fail: what cannot be decoded is given to Malformed. It does
 // not allocate.
-func (c Codec) Walk(msg []byte, v Visitor) { c.walk(msg, v, false) }
-
-func (c Codec) walk(msg []byte, v Visitor, hiddenOnly bool) {
+func (c Codec) Walk(msg []byte, v Visitor) {
 	w := newWalker(c, v)
-	w.hiddenOnly = hiddenOnly
 	w.message(msg, 0, 0)
 	w.release()
 }
