@@ -20,10 +20,25 @@ type Hider struct {
 	sum     [sha256.Size]byte
 	scratch [8]byte
 	spans   []layers.Span
+	recent  *recentKeys // a pointer, so that printing a Hider prints no key
+}
+
+// recentKeys are the last keys that were hidden. A key comes with every message
+// about its SA: the request, the answer, the copies of both.
+type recentKeys struct {
+	keys [8]recentKey
+	next int // the one to be replaced
+}
+
+type recentKey struct {
+	n            int // bytes
+	key, standIn [64]byte
 }
 
 // NewHider returns a Hider under a salt.
-func NewHider(s Salt) *Hider { return &Hider{mac: hmac.New(sha256.New, s[:])} }
+func NewHider(s Salt) *Hider {
+	return &Hider{mac: hmac.New(sha256.New, s[:]), recent: new(recentKeys)}
+}
 
 // The first byte of what is hashed keeps the uses of the salt apart. Salt.ID has
 // its own, 's'.
@@ -42,9 +57,32 @@ func (h *Hider) Hide(msg []byte, c layers.Codec) {
 func (h *Hider) hideSpans(msg []byte, spans []layers.Span) {
 	for _, s := range spans {
 		b := msg[s.Offset : s.Offset+s.Len]
-		h.standIn(b[:s.Key], b[:s.Key], domainKey)
+		h.hideKey(b[:s.Key])
 		h.standIn(b[s.Key:], b[s.Key:], domainOther)
 	}
+}
+
+// hideKey replaces a key with its stand-in.
+func (h *Hider) hideKey(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	r := h.recent
+	for i := range r.keys {
+		if k := &r.keys[i]; k.n == len(b) && bytes.Equal(k.key[:k.n], b) {
+			copy(b, k.standIn[:k.n])
+			return
+		}
+	}
+	k := &r.keys[r.next]
+	if len(b) > len(k.key) {
+		h.standIn(b, b, domainKey)
+		return
+	}
+	r.next = (r.next + 1) % len(r.keys)
+	k.n = copy(k.key[:], b)
+	h.standIn(b, b, domainKey)
+	copy(k.standIn[:], b)
 }
 
 // StandIn returns the stand-in of a secret. key is how many of its bytes, from

@@ -39,6 +39,19 @@ func standIn(salt record.Salt, domain string, secret []byte) []byte {
 	return out
 }
 
+// TestStandInAgain hides a few keys again and again, more than are remembered.
+func TestStandInAgain(t *testing.T) {
+	salt := record.Salt{1, 2, 3}
+	h := record.NewHider(salt)
+	for i := range 500 {
+		n := 1 + i*i%23
+		s := secret(n, 8+5*n) // 13 to 123 octets
+		if got := h.StandIn(s, len(s)); !bytes.Equal(got, standIn(salt, "k", s)) {
+			t.Fatalf("key %d, the %dth: not the stand-in of the definition", n, i)
+		}
+	}
+}
+
 func TestStandIn(t *testing.T) {
 	salt := record.Salt{1, 2, 3}
 	h := record.NewHider(salt)

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -102,6 +104,7 @@ type benchSocket struct {
 	socket
 	peer        int
 	msgs        [][]byte
+	keys        [][]byte // in them
 	n, queued   int
 	read, count int
 	cpu, start  time.Duration
@@ -121,7 +124,25 @@ func newBenchSocket(b *testing.B, msgs [][]byte, count int) *benchSocket {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &benchSocket{socket: socket{conn: conn, batch: keysock.NewBatch(0)}, peer: pair[1], msgs: msgs, count: count}
+	s := &benchSocket{socket: socket{conn: conn, batch: keysock.NewBatch(0)}, peer: pair[1], count: count}
+	for _, msg := range msgs {
+		msg = bytes.Clone(msg)
+		s.msgs = append(s.msgs, msg)
+		for _, secret := range hostCodec().AppendSecrets(nil, msg) {
+			if secret.Key >= 8 {
+				s.keys = append(s.keys, msg[secret.Offset:])
+			}
+		}
+	}
+	return s
+}
+
+// renew makes other keys of those in the messages: each round of the conversation
+// has its own, which occur as often as those of a real one.
+func (s *benchSocket) renew() {
+	for _, key := range s.keys {
+		binary.NativeEndian.PutUint64(key, binary.NativeEndian.Uint64(key)+1)
+	}
 }
 
 func processorTime() time.Duration {
@@ -139,6 +160,9 @@ func (s *benchSocket) Receive() (record.Batch, error) {
 			return nil, errBenchEnd
 		}
 		for range benchLot {
+			if s.n%len(s.msgs) == 0 {
+				s.renew()
+			}
 			if _, err := unix.Write(s.peer, s.msgs[s.n%len(s.msgs)]); err != nil {
 				return nil, err
 			}
