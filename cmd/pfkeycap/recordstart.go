@@ -44,16 +44,15 @@ func parseStart(c *cli.Context) (*start, error) {
 
 // open makes the socket listen as the flags say, and says what that changes.
 func (rec *recording) open(promisc bool) error {
-	pid := uint32(os.Getpid())
 	if promisc {
-		if err := rec.request("switching X_PROMISC on", func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, pid) }); err != nil {
+		if err := rec.request("switching X_PROMISC on", func() ([]byte, error) { return rec.conn.Promiscuous(true, 0, ownPID) }); err != nil {
 			return err
 		}
 	} else {
 		rec.say("not promiscuous: only what the kernel tells everybody is recorded, no requests, no errors and no answers to others")
 	}
 	for i, t := range rec.start.satypes {
-		if err := rec.request("REGISTER", func() ([]byte, error) { return rec.conn.Register(t, uint32(i), pid) }); err != nil {
+		if err := rec.request("REGISTER", func() ([]byte, error) { return rec.conn.Register(t, uint32(i), ownPID) }); err != nil {
 			return err
 		}
 	}
@@ -88,6 +87,9 @@ const snapshotPatience = 5 * time.Second
 // snapshotComment marks the records of a snapshot.
 const snapshotComment = "snapshot"
 
+// ownPID is this process. To ask for it is a system call.
+var ownPID = uint32(os.Getpid())
+
 var snapshotComments = []string{snapshotComment} // one for all, they are many
 
 // snapshot lets the kernel list its SAs and policies, while Run reads.
@@ -101,7 +103,7 @@ func (rec *recording) snapshot(ctx context.Context) {
 }
 
 func (rec *recording) dump(ctx context.Context, typ uint8) {
-	base := &layers.Base{Type: typ, PID: uint32(os.Getpid()), Seq: uint32(typ)}
+	base := &layers.Base{Type: typ, PID: ownPID, Seq: uint32(typ)}
 	msg, err := rec.Codec.Encode(base)
 	if err == nil {
 		err = rec.Send(func() ([]byte, error) { _, err := rec.conn.Write(msg); return msg, err })
@@ -143,14 +145,14 @@ func (rec *recording) followStart(r *record.Record, d *trace.Dump) {
 	switch r.Data[1] {
 	case layers.DUMP, layers.SPDDUMP:
 	case layers.REGISTER:
-		if r.Data[2] != 0 && r.TwinOf == 0 && claimedPID(r) == uint32(os.Getpid()) {
+		if r.Data[2] != 0 && r.TwinOf == 0 && claimedPID(r) == ownPID {
 			rec.say("REGISTER for SA type %d: the kernel answers with errno %d (%s)", r.Data[3], r.Data[2], r.Codec.Dialect.ErrnoName(r.Data[2]))
 		}
 		return
 	default:
 		return
 	}
-	if claimedPID(r) != uint32(os.Getpid()) {
+	if claimedPID(r) != ownPID {
 		return
 	}
 	if r.Comments == nil {
