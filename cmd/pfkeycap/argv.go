@@ -43,11 +43,11 @@ func normalize(c *cli.Command, args []string) ([]string, error) {
 			if f == nil || len(name) == 1 {
 				return nil, usagef("unknown option --%s%s", name, similar(name, byName))
 			}
-			takes := takesValue(f)
+			without, optional := optionalValue(f)
 			switch {
-			case has || !takes || optionalValue(f):
-				if !has && optionalValue(f) {
-					value, has = optionalDefault(f), true
+			case has || optional || !takesValue(f):
+				if !has && optional {
+					value, has = without, true
 				}
 				if has {
 					out = append(out, "--"+f.Names()[0]+"="+value)
@@ -103,12 +103,44 @@ type optional struct {
 	without string // value when only the flag is given
 }
 
-func optionalValue(f cli.Flag) bool {
-	_, ok := f.(*optional)
-	return ok
+func optionalValue(f cli.Flag) (without string, ok bool) {
+	if n, named := f.(namedFlag); named {
+		f = n.wholeFlag
+	}
+	o, ok := f.(*optional)
+	if ok {
+		without = o.without
+	}
+	return without, ok
 }
 
-func optionalDefault(f cli.Flag) string { return f.(*optional).without }
+// nameFlags makes the names of flags, of which the library makes regular expressions
+// whenever it looks for one among all, to be made once.
+func nameFlags(flags []cli.Flag) {
+	for i, f := range flags {
+		if s, ok := f.(cli.DocGenerationSliceFlag); ok && s.IsSliceFlag() {
+			continue // has a method that cannot be named here
+		}
+		if w, ok := f.(wholeFlag); ok {
+			flags[i] = namedFlag{w, f.Names()}
+		}
+	}
+}
+
+// wholeFlag is what the library asks flags for.
+type wholeFlag interface {
+	cli.ActionableFlag
+	cli.CategorizableFlag
+	cli.DocGenerationFlag
+	cli.RequiredFlag
+}
+
+type namedFlag struct {
+	wholeFlag
+	names []string
+}
+
+func (f namedFlag) Names() []string { return f.names }
 
 // similar suggests a name that differs in little.
 func similar(name string, byName map[string]cli.Flag) string {

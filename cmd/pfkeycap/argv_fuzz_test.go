@@ -37,7 +37,7 @@ func FuzzArgv(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string) {
 		args := strings.Split(line, "\x00")
 		var called *cli.Context
-		app := newApp(strings.NewReader(""), io.Discard, io.Discard)
+		app := wholeApp(strings.NewReader(""), io.Discard, io.Discard)
 		disarm(app.Commands, func(c *cli.Context) error {
 			called = c
 			return nil

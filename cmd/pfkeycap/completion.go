@@ -15,7 +15,6 @@ import (
 
 func completionCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "completion",
 		Usage:     "print what makes a shell complete pfkeycap's command lines",
 		ArgsUsage: "bash|zsh|fish",
 		Description: `Prints the script for a shell; it asks pfkeycap itself for commands, options, their
@@ -78,10 +77,9 @@ complete -c pfkeycap -f -a '(__pfkeycap_complete)'
 // completeCommand is what the scripts call.
 func completeCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "complete",
 		Hidden: true,
 		Action: func(c *cli.Context) error {
-			for _, x := range complete(c.App, c.Args().Slice()) {
+			for _, x := range complete(wholeApp(c.App.Reader, c.App.Writer, c.App.ErrWriter), c.Args().Slice()) {
 				fmt.Fprintf(c.App.Writer, "%s\t%s\n", x.word, x.about)
 			}
 			return nil

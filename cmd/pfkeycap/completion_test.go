@@ -10,7 +10,7 @@ import (
 )
 
 func TestComplete(t *testing.T) {
-	app := newApp(strings.NewReader(""), io.Discard, io.Discard)
+	app := wholeApp(strings.NewReader(""), io.Discard, io.Discard)
 	for _, c := range []struct{ line, want string }{
 		{"deco", "decode"},
 		{"fuzz ", "kernel"},

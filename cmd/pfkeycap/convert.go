@@ -51,7 +51,6 @@ func outputFormNames() string {
 
 func convertCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "convert",
 		Usage:     "write a capture in another form: " + outputFormNames(),
 		ArgsUsage: "FILE…",
 		Description: `Reads what decode reads and writes it in the form that -F names, to standard output or

@@ -13,7 +13,6 @@ import (
 
 func decodeCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "decode",
 		Usage:     "print the messages of a capture",
 		ArgsUsage: "FILE…",
 		Description: `Reads captures (pcapng, pcap), JSON lines as -T json writes them, or with --hex one

@@ -19,7 +19,6 @@ import (
 
 func demoCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "demo",
 		Usage: "record, decode and replay a real exchange, on throwaway kernels",
 		Description: `Boots a Linux kernel in a sandbox, lets a key manager and that kernel talk PF_KEY
 while recording them, prints what was recorded, and replays it into a second fresh

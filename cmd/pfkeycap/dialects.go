@@ -16,7 +16,6 @@ import (
 
 func dialectsCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "dialects",
 		Usage:     "print every system's numbers side by side",
 		ArgsUsage: "[TABLE|OS|NUMBER|NAME…]",
 		Description: `Prints what each number means on each system: messages, extensions, SA types,

@@ -20,7 +20,6 @@ import (
 
 func diffCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "diff",
 		Usage:     "say how two captures, or the SAs and policies at their ends, are not the same",
 		ArgsUsage: "A B",
 		Description: `Brings together the exchanges of A and B that are about the same thing, in order,

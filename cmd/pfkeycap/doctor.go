@@ -13,7 +13,6 @@ import (
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "doctor",
 		Usage: "say what this machine can do, and what to do about what it cannot",
 		Description: `Looks whether this kernel has PF_KEY (in /proc and among the modules first,
 because opening a socket can load one), whether this process may open it, and

@@ -18,7 +18,6 @@ import (
 
 func dumpCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "dump",
 		Usage:     "list the kernel's security associations, or its policies",
 		ArgsUsage: " ",
 		Description: `Sends SADB_DUMP (with -P: SADB_X_SPDDUMP) and prints what the kernel answers, one

@@ -19,7 +19,6 @@ var exchangeColumns = []string{
 
 func exchangesCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "exchanges",
 		Usage:     "list requests with their answers, and what nobody asked for",
 		ArgsUsage: "FILE",
 		Description: `Prints a line for each request with how it went:

@@ -19,7 +19,6 @@ import (
 
 func explainCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "explain",
 		Usage:     "say why requests were refused, or not answered",
 		ArgsUsage: "FILE [NUMBER…]",
 		Description: `Takes every request that the kernel refused, by an answer or by the write(2) that was

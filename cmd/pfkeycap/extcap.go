@@ -23,7 +23,6 @@ const extcapInterface = "pfkey"
 // capture goes into a named pipe until SIGTERM, or until nobody reads the pipe.
 func extcapCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "extcap",
 		Usage:  "what Wireshark runs to capture from PF_KEY",
 		Hidden: true,
 		Flags: []cli.Flag{

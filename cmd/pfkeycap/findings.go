@@ -13,7 +13,6 @@ var findingColumns = []string{"number", "kind", "severity", "count", "records", 
 
 func findingsCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "findings",
 		Usage:     "say what is wrong, or worth knowing, in a capture",
 		ArgsUsage: "FILE",
 		Description: `Looks through a capture and lists, each with its records and why it matters:

@@ -380,7 +380,7 @@ func (v *maskVisitor) Malformed([]byte, int, layers.Reason) {}
 // TestManualPage: the page in the repository is what the commands say, and what "man"
 // prints.
 func TestManualPage(t *testing.T) {
-	page := md2man.Render([]byte(manual(newApp(strings.NewReader(""), io.Discard, io.Discard))))
+	page := md2man.Render([]byte(manual(wholeApp(strings.NewReader(""), io.Discard, io.Discard))))
 	golden(t, "pfkeycap.1", string(page))
 	if !*update && command(t, "man") != string(page) {
 		t.Error("man prints another page")

@@ -6,7 +6,6 @@ import (
 
 func fuzzCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "fuzz",
 		Usage:     "make valid and broken messages, and test PF_KEY code with them",
 		ArgsUsage: "SUBCOMMAND",
 		Description: `Messages come from a seed: the same seed gives the same messages on every machine. Most

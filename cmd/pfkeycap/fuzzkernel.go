@@ -237,7 +237,6 @@ func (k *judgedSandbox) Close() error {
 // its standard streams.
 func serveKernelCommand() *cli.Command {
 	return &cli.Command{
-		Name:   serveKernel,
 		Hidden: true,
 		Action: func(c *cli.Context) error {
 			if !sandbox.Inside() {

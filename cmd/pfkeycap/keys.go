@@ -19,7 +19,6 @@ import (
 
 func keysCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "keys",
 		Usage:     "write the keys of a capture's ESP SAs for Wireshark",
 		ArgsUsage: "FILE…",
 		Description: `Writes the ESP SAs in a capture as Wireshark's table of ESP SAs (--wireshark): algorithms

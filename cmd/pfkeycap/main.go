@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -155,9 +156,10 @@ func standardOutput(c *cli.Context) io.Writer {
 	return c.App.Writer
 }
 
-// newApp makes the command line.
+// newApp makes the command line without its commands: rewrite adds the one that is
+// called.
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
-	app := &cli.App{
+	return &cli.App{
 		Name:                      "pfkeycap",
 		Usage:                     "record, decode and replay PF_KEY version 2 messages",
 		Version:                   versionString(),
@@ -172,43 +174,90 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		CommandNotFound:           func(c *cli.Context, name string) {},
 		CustomAppHelpTemplate:     appHelp,
 		Action:                    welcome,
-		Commands: slices.Concat([]*cli.Command{
-			recordCommand(),
-			decodeCommand(),
-			explainCommand(),
-			exchangesCommand(),
-			sasCommand(),
-			findingsCommand(),
-			diffCommand(),
-			reportCommand(),
-			scrubCommand(),
-			convertCommand(),
-			keysCommand(),
-			replayCommand(),
-			dumpCommand(),
-			registerCommand(),
-		}, statementCommands(), []*cli.Command{
-			sendCommand(),
-			dialectsCommand(),
-			wiresharkCommand(),
-			extcapCommand(),
-			fuzzCommand(),
-			sandboxCommand(),
-			doctorCommand(),
-			demoCommand(),
-			targetCommand(),
-			launchCommand(),
-			serveKernelCommand(),
-			completionCommand(),
-			completeCommand(),
-			versionCommand(),
-			manCommand(),
-		}),
+		Compiled:                  time.Unix(0, 0), // else it is looked for on the disk
 	}
-	for _, c := range app.Commands {
-		prepare(c, c.Name)
-	}
+}
+
+// wholeApp is newApp with every command.
+func wholeApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := newApp(stdin, stdout, stderr)
+	addCommands(app, commandList()...)
 	return app
+}
+
+// entry is one of the program's commands. It is made when it is called, because
+// all of them with their hundreds of options take longer to make than a capture to
+// decode.
+type entry struct {
+	name string
+	make func() *cli.Command
+}
+
+// commandList are all of them, in the order of the help.
+func commandList() []entry {
+	return slices.Concat([]entry{
+		{"record", recordCommand},
+		{"decode", decodeCommand},
+		{"explain", explainCommand},
+		{"exchanges", exchangesCommand},
+		{"sas", sasCommand},
+		{"findings", findingsCommand},
+		{"diff", diffCommand},
+		{"report", reportCommand},
+		{"scrub", scrubCommand},
+		{"convert", convertCommand},
+		{"keys", keysCommand},
+		{"replay", replayCommand},
+		{"dump", dumpCommand},
+		{"register", registerCommand},
+	}, statementCommands(), []entry{
+		{"send", sendCommand},
+		{"dialects", dialectsCommand},
+		{"wireshark", wiresharkCommand},
+		{"extcap", extcapCommand},
+		{"fuzz", fuzzCommand},
+		{"sandbox", sandboxCommand},
+		{"doctor", doctorCommand},
+		{"demo", demoCommand},
+		{serveTarget, targetCommand},
+		{"launch", launchCommand},
+		{serveKernel, serveKernelCommand},
+		{"completion", completionCommand},
+		{"complete", completeCommand},
+		{"version", versionCommand},
+		{"man", manCommand},
+	})
+}
+
+// aliases are other names of commands.
+var aliases = map[string]string{"monitor": "record"}
+
+func addCommands(app *cli.App, list ...entry) {
+	for _, x := range list {
+		c := x.make()
+		c.Name = x.name
+		for alias, name := range aliases {
+			if name == x.name {
+				c.Aliases = append(c.Aliases, alias)
+			}
+		}
+		prepare(c, c.Name)
+		app.Commands = append(app.Commands, c)
+	}
+}
+
+// find returns a command of the app, made if need be, or nil.
+func find(app *cli.App, name string) *cli.Command {
+	if c := app.Command(name); c != nil {
+		return c
+	}
+	all := commandList()
+	i := slices.IndexFunc(all, func(x entry) bool { return x.name == name || aliases[name] == x.name })
+	if i < 0 {
+		return nil
+	}
+	addCommands(app, all[i])
+	return app.Command(name)
 }
 
 // prepare gives a command, and its subcommands, what all of them have in common.
@@ -276,26 +325,29 @@ func rewrite(app *cli.App, args []string) ([]string, error) {
 	}
 	switch args[0] {
 	case "-h", "--help":
-		return []string{"help"}, nil
+		args = []string{"help"}
 	case "-V", "--version":
-		return []string{"version"}, nil
-	case "help":
-		if len(args) == 1 || app.Command(args[1]) == nil {
+		args = []string{"version"}
+	}
+	if args[0] == "help" {
+		if len(args) == 1 || find(app, args[1]) == nil {
+			app.Commands = nil
+			addCommands(app, commandList()...)
 			return args, nil
 		}
 		args = append(args[1:], "--help")
 	}
-	c := app.Command(args[0])
+	c := find(app, args[0])
 	if c == nil && impliedExtcap(args) {
 		args = append([]string{"extcap"}, args...)
-		c = app.Command(args[0])
+		c = find(app, args[0])
 	}
 	if c == nil {
 		name := implied(args)
 		if name == "" {
-			return nil, usagef("unknown command %q%s", args[0], suggestCommand(app, args[0]))
+			return nil, usagef("unknown command %q%s", args[0], suggestCommand(args[0]))
 		}
-		c = app.Command(name)
+		c = find(app, name)
 	} else {
 		args = args[1:]
 	}
@@ -315,6 +367,7 @@ func rewrite(app *cli.App, args []string) ([]string, error) {
 			return append(path, "--help"), nil
 		}
 	}
+	nameFlags(c.Flags)
 	rest, err := normalize(c, args)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.Join(path, " "), err)
@@ -371,10 +424,10 @@ func looksLikeFile(a string) bool {
 	return strings.ContainsAny(a, "./")
 }
 
-func suggestCommand(app *cli.App, name string) string {
-	for _, c := range app.Commands {
-		if strings.HasPrefix(c.Name, name) || strings.HasPrefix(name, c.Name) {
-			return fmt.Sprintf(" (did you mean %q?)", c.Name)
+func suggestCommand(name string) string {
+	for _, c := range commandList() {
+		if strings.HasPrefix(c.name, name) || strings.HasPrefix(name, c.name) {
+			return fmt.Sprintf(" (did you mean %q?)", c.name)
 		}
 	}
 	return " (and no file of that name)"
@@ -382,7 +435,6 @@ func suggestCommand(app *cli.App, name string) string {
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "version",
 		Usage: "print the version",
 		Action: func(c *cli.Context) error {
 			fmt.Fprintf(c.App.Writer, "pfkeycap %s\n", versionString())

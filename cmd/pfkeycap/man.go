@@ -21,7 +21,6 @@ var manPage string
 // manCommand writes the manual page.
 func manCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "man",
 		Usage:  "print the manual page (roff)",
 		Hidden: true,
 		Action: func(c *cli.Context) error {

@@ -24,8 +24,6 @@ import (
 
 func recordCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "record",
-		Aliases:   []string{"monitor"},
 		Usage:     "record this kernel's PF_KEY traffic",
 		ArgsUsage: "[-- COMMAND…]",
 		Description: `Listens on a promiscuous PF_KEY socket and writes every message to FILE, or without

@@ -145,7 +145,6 @@ func (l *launcher) close() {
 // launchCommand is the launcher's side.
 func launchCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "launch",
 		Hidden:    true,
 		ArgsUsage: "-- COMMAND…",
 		Action: func(c *cli.Context) error {

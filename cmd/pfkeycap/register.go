@@ -16,7 +16,6 @@ import (
 
 func registerCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "register",
 		Usage:     "be told of ACQUIREs and EXPIREs, and perhaps answer them",
 		ArgsUsage: " ",
 		Description: `Registers for an SA type, prints the algorithms that the kernel supports for it, and

@@ -18,7 +18,6 @@ import (
 
 func replayCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "replay",
 		Usage:     "send a capture's requests to a kernel and compare its answers",
 		ArgsUsage: "FILE",
 		Description: `Sends the recorded requests, one after the other, to a fresh kernel in the sandbox (see

@@ -75,7 +75,6 @@ const (
 // talks to over its standard streams.
 func targetCommand() *cli.Command {
 	return &cli.Command{
-		Name:   serveTarget,
 		Hidden: true,
 		Flags:  []cli.Flag{&cli.BoolFlag{Name: strictFlag}},
 		Action: func(c *cli.Context) error {

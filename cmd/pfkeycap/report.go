@@ -24,7 +24,6 @@ import (
 
 func reportCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "report",
 		Usage:     "make a page to look at: one HTML file that needs nothing else",
 		ArgsUsage: "FILE -o OUT.html",
 		Description: `Writes one HTML file that shows a capture in a browser: numbers and findings, the lives

@@ -17,7 +17,6 @@ import (
 
 func sandboxCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "sandbox",
 		Usage:     "run a command inside a throwaway Linux kernel that has PF_KEY",
 		ArgsUsage: "[-- COMMAND…]",
 		Description: `Boots a User-Mode Linux kernel, runs COMMAND in it (without one: a shell) and ends

@@ -30,7 +30,6 @@ func sasCommand() *cli.Command {
 	columns := append(append([]string{}, saColumns...), "or with --policies: "+policyColumns[0])
 	columns = append(columns, policyColumns[1:]...)
 	return &cli.Command{
-		Name:      "sas",
 		Usage:     "list the SAs in a capture, or the policies, each with its life",
 		ArgsUsage: "FILE",
 		Description: `Prints a line for each SA, by birth:

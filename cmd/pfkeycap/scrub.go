@@ -14,7 +14,6 @@ import (
 
 func scrubCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "scrub",
 		Usage:     "copy a capture without what names people and machines",
 		ArgsUsage: "IN OUT",
 		Description: `Writes a capture that can be shared: identities replaced (equal ones stay equal), process

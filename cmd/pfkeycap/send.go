@@ -22,7 +22,6 @@ import (
 
 func sendCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "send",
 		Usage:     "send messages to the kernel and print its answers",
 		ArgsUsage: "FILE…|-",
 		Description: `Sends the requests of a setkey script, a file of ipseckey (what its save writes),

@@ -23,12 +23,12 @@ const statementUsage = "STATEMENT…"
 
 // statementCommands are the commands that take a statement of setkey(8), whose first
 // word is their name.
-func statementCommands() []*cli.Command {
+func statementCommands() []entry {
 	const algorithms = `
 Keys are not written on the command line, which every user of the machine can see, but
 named: @FILE (hex digits, a "string", or the octets themselves), - for standard input,
 '?' to be asked. Their lengths are checked against what the kernel supports.`
-	commands := []struct{ name, usage, form, more string }{
+	forms := []statementForm{
 		{"add", "install a static SA", "[-46] SRC DST esp|ah|ipcomp|tcp SPI [-m MODE] [-u REQID] [-r WINDOW] [-lh SEC] [-ls SEC] [-bh BYTES] [-bs BYTES] [-E ALGORITHM KEY] [-A ALGORITHM KEY] [-C ALGORITHM]", algorithms},
 		{"update", "give an SA new keys or lifetimes", "as add", algorithms},
 		{"delete", "remove an SA", "[-46] SRC DST PROTOCOL SPI", ""},
@@ -39,30 +39,36 @@ named: @FILE (hex digits, a "string", or the octets themselves), - for standard 
 		{"spddelete", "remove a policy", "[-46] SRC DST UPPER -P in|out|fwd", ""},
 		{"spdflush", "remove all policies", "", flushText},
 	}
-	var list []*cli.Command
-	for _, x := range commands {
-		flags := []cli.Flag{
-			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the message, send nothing"},
-			targetFlag(), sandboxFlag(), kernelFlag(),
-		}
-		if x.more == flushText {
-			flags = append(flags, allowFlushFlag())
-		}
-		text := fmt.Sprintf("Takes setkey's statement as arguments: %s %s.", x.name, x.form)
-		if x.form == "" {
-			text = "Takes no arguments."
-		}
-		list = append(list, &cli.Command{
-			Name:      x.name,
-			Usage:     x.usage,
-			ArgsUsage: statementUsage,
-			Description: text + ` Options of ours stand before it.
-Prints the message and the kernel's answer; a refusal says why and ends with status 1.` + x.more,
-			Flags:  append(flags, outputFlags()...),
-			Action: statement,
-		})
+	var list []entry
+	for _, x := range forms {
+		list = append(list, entry{x.name, x.command})
 	}
 	return list
+}
+
+// statementForm is what one of these commands says of itself.
+type statementForm struct{ name, usage, form, more string }
+
+func (x statementForm) command() *cli.Command {
+	flags := []cli.Flag{
+		&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "print the message, send nothing"},
+		targetFlag(), sandboxFlag(), kernelFlag(),
+	}
+	if x.more == flushText {
+		flags = append(flags, allowFlushFlag())
+	}
+	text := fmt.Sprintf("Takes setkey's statement as arguments: %s %s.", x.name, x.form)
+	if x.form == "" {
+		text = "Takes no arguments."
+	}
+	return &cli.Command{
+		Usage:     x.usage,
+		ArgsUsage: statementUsage,
+		Description: text + ` Options of ours stand before it.
+Prints the message and the kernel's answer; a refusal says why and ends with status 1.` + x.more,
+		Flags:  append(flags, outputFlags()...),
+		Action: statement,
+	}
 }
 
 const flushText = `

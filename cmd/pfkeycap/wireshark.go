@@ -13,7 +13,6 @@ import (
 
 func wiresharkCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "wireshark",
 		Usage:     "teach Wireshark and tshark to read PF_KEY",
 		ArgsUsage: "SUBCOMMAND",
 		Description: `Makes a dissector, a Lua script, from the tables that this program reads messages with:

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"html/template"
 	"io"
+	"sync"
 )
 
 // Page is what a page says. Its texts may be whatever a capture holds: they are
@@ -133,7 +134,7 @@ var (
 	//go:embed page.js
 	pageJS string
 
-	page = template.Must(template.New("page").Parse(pageHTML))
+	page = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageHTML)) })
 )
 
 // policy lets the page's own style and script run and forbids everything else.
@@ -152,7 +153,7 @@ func (p *Page) WriteTo(w io.Writer) (n int64, err error) {
 	d.Gaps, d.Lines, d.Messages, d.Lives, d.Findings = some(d.Gaps), some(d.Lines), some(d.Messages), some(d.Lives), some(d.Findings)
 	c := &counter{w: w}
 	b := bufio.NewWriterSize(c, 64<<10)
-	err = page.Execute(b, struct {
+	err = page().Execute(b, struct {
 		*Page
 		Policy string
 		Style  template.HTML // with its element: a hash is of exact bytes
