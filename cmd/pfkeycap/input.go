@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -48,6 +50,8 @@ type input struct {
 	judge  *judge      // whether it is read with the right dialect
 
 	noKeys bool // side files are left alone
+
+	interrupted <-chan struct{} // closed when the user stops the program
 
 	src     record.Source // that is traced
 	promisc record.Answer
@@ -117,12 +121,16 @@ func openInputWith(c *cli.Context, name string, keys bool) (*input, error) {
 	case name == "-":
 		in.name = "standard input"
 		stream = c.App.Reader
+		// The first signal is for those at the other end of a pipe, whose last words
+		// are still printed; the second one is for us.
+		context.AfterFunc(c.Context, func() { signal.Reset(stopSignals()...) })
 	default:
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, &statusError{exitUsage, err}
 		}
 		stream, in.close = f, f.Close
+		in.interrupted = c.Context.Done()
 	}
 	in.judge = &judge{over: over, notice: in.notice(c)}
 	var src record.Source

@@ -71,6 +71,11 @@ func openInputs(c *cli.Context, names []string) (*input, error) {
 
 // Next returns the next record.
 func (in *input) Next() (*record.Record, error) {
+	select {
+	case <-in.interrupted:
+		return nil, &statusError{exitInterrupted, errInterrupted}
+	default:
+	}
 	if m := in.merged; m != nil {
 		r, err := m.next(in.fail)
 		if err == nil {

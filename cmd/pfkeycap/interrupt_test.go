@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -158,6 +160,104 @@ func TestInterruptedReplay(t *testing.T) {
 			within(t, "all processes end", func() bool {
 				return !slices.ContainsFunc(started, func(pid int) bool { return syscall.Kill(pid, 0) == nil })
 			})
+		})
+	}
+}
+
+// TestInterruptedDecode: reading a file ends with the signal, and what is printed ends with
+// a whole line.
+func TestInterruptedDecode(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "endless")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(program(t), "decode", "--hex", fifo)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for k := 0; err == nil; k++ {
+		if _, err = io.WriteString(w, registerLine); k == 10000 {
+			cmd.Process.Signal(os.Interrupt)
+		}
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitInterrupted || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("%v\n%s", err, &stderr)
+	}
+	if !strings.HasSuffix(stdout.String(), " pid=25\n") {
+		t.Errorf("what is printed ends with %q", stdout.String()[max(0, stdout.Len()-100):])
+	}
+}
+
+const registerLine = "02070003020000000700000019000000\n"
+
+// TestInterruptedPipe: a signal leaves what reads a pipe until the pipe ends, another one
+// does not.
+func TestInterruptedPipe(t *testing.T) {
+	pfkeycap := program(t)
+	const demo = "../../fixtures/demo/demo.pcapng"
+	capture, err := os.ReadFile(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Count(command(t, "decode", demo), "\n")
+	for _, test := range []struct {
+		name  string
+		twice bool
+	}{{"once", false}, {"twice", true}} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := exec.Command(pfkeycap, "decode", "-")
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			stdout := bufio.NewReader(out)
+			stdin.Write(capture[:len(capture)/2])
+			if _, err := stdout.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Process.Signal(os.Interrupt)
+			if !test.twice {
+				time.Sleep(10 * time.Millisecond) // for the signal to come first
+				stdin.Write(capture[len(capture)/2:])
+				stdin.Close()
+				rest, _ := io.ReadAll(stdout)
+				if n := strings.Count(string(rest), "\n"); n != lines-1 {
+					t.Errorf("%d lines after the first, want %d", n, lines-1)
+				}
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			for k := 0; ; k++ {
+				select {
+				case err := <-ended:
+					if killed := err != nil && err.Error() == "signal: interrupt"; killed != test.twice {
+						t.Error(err)
+					}
+					return
+				case <-time.After(100 * time.Millisecond):
+					if test.twice {
+						cmd.Process.Signal(os.Interrupt)
+					}
+				}
+			}
 		})
 	}
 }

@@ -40,6 +40,8 @@ const (
 	exitUsage   = 2 // wrong use, bad filter, unreadable file
 	exitMachine = 3 // this machine cannot do it
 	exitDamage  = 4 // damaged input or I/O error
+
+	exitInterrupted = 128 + 2 // by SIGINT or another signal, as shells say it
 )
 
 // statusError is an error with the exit status it leads to. A nil err ends the

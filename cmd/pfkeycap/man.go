@@ -176,6 +176,11 @@ their length and the first bytes of their stand-in are shown.
 4
 :   damaged input, or an I/O error; what was whole has been kept and shown
 
+130
+
+:   a signal (Ctrl-C) ended the reading of a file; what was read has been shown. Who reads
+    standard input waits for its other end to stop; another signal ends it
+
 With a command after **--** the exit status is that command's: 125 if pfkeycap itself
 failed while it ran, 126 or 127 if the command could not be run, 128 and the signal's number if it was
 killed.
