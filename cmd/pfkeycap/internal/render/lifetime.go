@@ -52,28 +52,23 @@ func appendLimits(dst []byte, name string, x *layers.Lifetime, bare bool) []byte
 	}
 	n := len(dst)
 	dst = append(dst, name...)
-	sep := byte('=')
-	next := func() {
-		dst = append(dst, sep)
-		sep = ','
-	}
+	bareLen := len(dst)
 	if x.AddTime != 0 {
-		next()
-		dst = appendSeconds(dst, x.AddTime)
+		dst = appendSeconds(append(dst, ','), x.AddTime)
 	}
 	if x.UseTime != 0 {
-		next()
-		dst = appendSeconds(append(dst, "use:"...), x.UseTime)
+		dst = appendSeconds(append(dst, ",use:"...), x.UseTime)
 	}
 	if x.Bytes != 0 {
-		next()
-		dst = append(strconv.AppendUint(dst, x.Bytes, 10), 'B')
+		dst = append(strconv.AppendUint(append(dst, ','), x.Bytes, 10), 'B')
 	}
 	if x.Allocations != 0 {
-		next()
-		dst = strconv.AppendUint(append(dst, "allocations:"...), uint64(x.Allocations), 10)
+		dst = strconv.AppendUint(append(dst, ",allocations:"...), uint64(x.Allocations), 10)
 	}
-	if sep == '=' && !bare {
+	switch {
+	case len(dst) > bareLen:
+		dst[bareLen] = '='
+	case !bare:
 		return dst[:n]
 	}
 	return dst

@@ -49,6 +49,7 @@ type Printer struct {
 	tree        tree
 	spans       []layers.Span
 	first, prev time.Time
+	clock       clock
 	requests    ring
 }
 
@@ -224,9 +225,6 @@ func (p *Printer) appendTime(dst []byte, t time.Time) []byte {
 	}
 	prev := p.prev
 	p.prev = t
-	if !p.opt.UTC {
-		t = t.Local()
-	}
 	switch p.opt.Time {
 	case NoTime:
 		return dst
@@ -245,30 +243,40 @@ func (p *Printer) appendTime(dst []byte, t time.Time) []byte {
 		dst = strconv.AppendInt(dst, int64(d/time.Second), 10)
 		dst = appendMicros(append(dst, '.'), int(d%time.Second)/1000)
 	case DateClock:
-		y, m, d := t.Date()
-		dst = appendDigits(dst, y, 4)
-		dst = appendDigits(append(dst, '-'), int(m), 2)
-		dst = appendDigits(append(dst, '-'), d, 2)
-		dst = appendClock(append(dst, ' '), t)
+		dst = append(dst, p.clock.of(t, p.opt.UTC)...)
+		dst = appendMicros(append(dst, '.'), t.Nanosecond()/1000)
 	default:
-		dst = appendClock(dst, t)
+		text := p.clock.of(t, p.opt.UTC)
+		dst = append(dst, text[len(text)-len("15:04:05"):]...)
+		dst = appendMicros(append(dst, '.'), t.Nanosecond()/1000)
 	}
 	return append(dst, ' ')
 }
 
-func appendClock(dst []byte, t time.Time) []byte {
-	h, m, s := t.Clock()
-	dst = appendDigits(dst, h, 2)
-	dst = appendDigits(append(dst, ':'), m, 2)
-	dst = appendDigits(append(dst, ':'), s, 2)
-	return appendMicros(append(dst, '.'), t.Nanosecond()/1000)
+// clock makes texts of times. It keeps that of the last second, which the next time
+// is often in.
+type clock struct {
+	second int64
+	text   []byte
 }
 
-func appendMicros(dst []byte, us int) []byte { return appendDigits(dst, us, 6) }
+// of returns t as 2006-01-02 15:04:05. It is valid until the next call.
+func (c *clock) of(t time.Time, utc bool) []byte {
+	if s := t.Unix(); s != c.second || c.text == nil {
+		c.second = s
+		if utc {
+			t = t.UTC()
+		} else {
+			t = t.Local()
+		}
+		c.text = t.AppendFormat(c.text[:0], time.DateTime)
+	}
+	return c.text
+}
 
-func appendDigits(dst []byte, v, width int) []byte {
-	dst = append(dst, "000000000"[:width]...)
-	for i, u := len(dst)-1, uint(v); u > 0 && i >= len(dst)-width; i-- {
+func appendMicros(dst []byte, us int) []byte {
+	dst = append(dst, "000000"...)
+	for i, u := len(dst)-1, uint(us); u > 0; i-- {
 		dst[i] = byte('0' + u%10)
 		u /= 10
 	}
@@ -566,7 +574,7 @@ func appendAddrPort(dst []byte, a netip.Addr, port uint16) []byte {
 }
 
 // protocols are the names of IP protocol numbers that IPsec policies use (IANA).
-var protocols = map[uint8]string{
+var protocols = [256]string{
 	1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah",
 	58: "ipv6-icmp", 89: "ospf", 108: "ipcomp", 112: "vrrp", 132: "sctp", 255: "any",
 }

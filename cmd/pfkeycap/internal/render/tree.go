@@ -259,25 +259,25 @@ func (t *tree) seconds(f *layers.Field, v uint64) {
 	t.out = append(t.out, ')')
 }
 
-// appendDuration appends seconds as 1d2h, 8h, 3m20s: the two largest units.
+// appendDuration appends seconds, of which there are 0 or more, as 1d2h, 8h, 3m20s:
+// the two largest units.
 func appendDuration(dst []byte, s int64) []byte {
-	// Divisions by constants cost a tenth of others.
-	parts := [...]int64{s / 86400, s / 3600 % 24, s / 60 % 60, s % 60}
-	shown := 0
-	for i, n := range parts {
-		if n > 0 {
-			dst = strconv.AppendInt(dst, n, 10)
-			dst = append(dst, "dhms"[i])
-			shown++
-		} else if shown == 1 {
-			break
-		}
-		if shown == 2 {
-			break
-		}
+	switch {
+	case s < 60:
+		return append(strconv.AppendInt(dst, s, 10), 's')
+	case s < 3600:
+		return appendUnits(dst, s/60, 'm', s%60, 's')
+	case s < 86400:
+		return appendUnits(dst, s/3600, 'h', s/60%60, 'm')
 	}
-	if shown == 0 {
-		dst = append(dst, "0s"...)
+	return appendUnits(dst, s/86400, 'd', s/3600%24, 'h')
+}
+
+// appendUnits appends two numbers with their units, the second unless it is 0.
+func appendUnits(dst []byte, n int64, unit byte, rest int64, smaller byte) []byte {
+	dst = append(strconv.AppendInt(dst, n, 10), unit)
+	if rest != 0 {
+		dst = append(strconv.AppendInt(dst, rest, 10), smaller)
 	}
 	return dst
 }

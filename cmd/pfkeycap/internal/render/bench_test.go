@@ -1,0 +1,37 @@
+package render
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
+	"github.com/pfkeycap/pfkeycap/layers"
+	"github.com/pfkeycap/pfkeycap/record"
+)
+
+// BenchmarkAppend prints the messages of package benchtest in turn; an op is one of
+// them.
+func BenchmarkAppend(b *testing.B) {
+	mix := benchtest.Mix()
+	rs := make([]record.Record, 0, 1000)
+	for at := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC); len(rs) < cap(rs); at = at.Add(10 * time.Microsecond) {
+		m := mix[len(rs)%len(mix)]
+		r := record.Record{Number: uint64(len(rs) + 1), Time: at, Dir: record.FromKernel, Codec: benchtest.Codec, Data: m, OrigLen: len(m)}
+		if m[1] == layers.ADD {
+			r.Dir = record.ToKernel
+		}
+		rs = append(rs, r)
+	}
+	for name, verbose := range map[string]int{"line": 0, "tree": 1} {
+		b.Run(name, func(b *testing.B) {
+			p := New(Options{Verbose: verbose, Why: func(layers.Codec, []byte, []byte, uint8) string { return "" }})
+			var dst []byte
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				dst = p.Append(dst[:0], &rs[n%len(rs)])
+				n++
+			}
+		})
+	}
+}
