@@ -2,6 +2,7 @@ package gen
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -40,17 +41,21 @@ type mutation struct {
 // kind of extension.
 var mutations = slices.Concat(messageMutations, framingMutations, extensionMutations, kindMutations)
 
-// The mutations by what they are for.
-var (
-	ofMessage = mutationsOn("")
-	ofAny     = mutationsOn("*")
-	ofKind    = func() (list [shape.NumMeanings][]*mutation) {
-		for m := range list {
-			list[m] = mutationsOn(shape.Meanings[m].Struct)
-		}
-		return list
-	}()
-)
+// subjects are the mutations by what they are for.
+type subjects struct {
+	message, any []*mutation
+	kind         [shape.NumMeanings][]*mutation
+}
+
+// mutationsOf are made when the first message is, because every program that has this
+// package would start later.
+var mutationsOf = sync.OnceValue(func() *subjects {
+	s := &subjects{message: mutationsOn(""), any: mutationsOn("*")}
+	for m := range s.kind {
+		s.kind[m] = mutationsOn(shape.Meanings[m].Struct)
+	}
+	return s
+})
 
 func mutationsOn(on string) (list []*mutation) {
 	for i := range mutations {
@@ -82,11 +87,11 @@ func (g *Generator) mutateOnce() *mutation {
 	if len(g.buf) < layers.BaseLen {
 		return nil // cut to pieces already
 	}
-	list, k := ofMessage, 0
+	list, k := mutationsOf().message, 0
 	if len(g.exts) > 0 && !g.rng.percent(25) {
 		k = g.victim()
-		list = ofAny
-		if kind := ofKind[g.meaning(k)]; len(kind) > 0 && g.rng.percent(75) {
+		list = mutationsOf().any
+		if kind := mutationsOf().kind[g.meaning(k)]; len(kind) > 0 && g.rng.percent(75) {
 			list = kind
 		}
 	}
@@ -113,7 +118,7 @@ func (g *Generator) victim() int {
 	return 0
 }
 
-func (g *Generator) interest(k int) int { return 1 + 2*len(ofKind[g.meaning(k)]) }
+func (g *Generator) interest(k int) int { return 1 + 2*len(mutationsOf().kind[g.meaning(k)]) }
 
 // meaning is what an extension was made as, if its number is still the dialect's.
 func (g *Generator) meaning(k int) shape.Meaning {

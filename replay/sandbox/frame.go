@@ -3,9 +3,11 @@ package sandbox
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/gob"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Host and guest talk over consoles of the guest's kernel, byte streams that never
@@ -18,11 +20,11 @@ const (
 	// From the guest, on the control console.
 	frameHello   frameKind = 'h' // the consoles are ready: the protocol's version
 	frameStarted frameKind = 's' // the command runs
-	frameStatus  frameKind = 'x' // it has ended: status, as gob
+	frameStatus  frameKind = 'x' // it has ended: status, as JSON
 	frameRead    frameKind = 'r' // so much of an input has been read, see flow.go
 
 	// From the host, on the control console.
-	frameTask   frameKind = 't' // what to do: task, as gob
+	frameTask   frameKind = 't' // what to do: task, as JSON
 	frameSignal frameKind = 'k' // a signal for the command: its number, one byte
 	frameWindow frameKind = 'w' // the terminal's rows and columns, two bytes each
 
@@ -119,12 +121,39 @@ type status struct {
 	Stdout, Stderr int64
 }
 
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(v)
-	return b.Bytes(), err
+// encode writes the task for the guest. JSON's strings are UTF-8; arguments and paths
+// may be any bytes, so they go as hex digits.
+func (t task) encode() ([]byte, error) {
+	return json.Marshal(t.each(func(s string) string { return hex.EncodeToString([]byte(s)) }))
 }
 
-func decode(b []byte, v any) error {
-	return gob.NewDecoder(bytes.NewReader(b)).Decode(v)
+func decodeTask(b []byte) (t task, err error) {
+	if err := json.Unmarshal(b, &t); err != nil {
+		return task{}, err
+	}
+	t = t.each(func(s string) string {
+		b, e := hex.DecodeString(s)
+		if e != nil {
+			err = e
+		}
+		return string(b)
+	})
+	return t, err
+}
+
+// each returns a copy of the task with f's results instead of its strings.
+func (t task) each(f func(string) string) task {
+	all := func(list []string) []string {
+		list = slices.Clone(list)
+		for i, s := range list {
+			list[i] = f(s)
+		}
+		return list
+	}
+	t.Args, t.Env, t.Dir, t.Modules = all(t.Args), all(t.Env), f(t.Dir), f(t.Modules)
+	t.Mounts = slices.Clone(t.Mounts)
+	for i := range t.Mounts {
+		t.Mounts[i].Path = f(t.Mounts[i].Path)
+	}
+	return t
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func guestMain() {
 	}
 	st.Code = code
 	unix.Sync()
-	if b, err := encode(st); err == nil && g.control != 0 {
+	if b, err := json.Marshal(st); err == nil && g.control != 0 {
 		if err := g.send(frameStatus, b); err != nil {
 			fmt.Println("sandbox: status:", err)
 		}
@@ -120,7 +121,7 @@ func (g *guest) run(st *status) (code int, err error) {
 	if err != nil || kind != frameTask {
 		return 0, fmt.Errorf("no task from the host: frame %q, %v", byte(kind), err)
 	}
-	if err := decode(b, &g.task); err != nil {
+	if g.task, err = decodeTask(b); err != nil {
 		return 0, fmt.Errorf("the host's task: %w", err)
 	}
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -604,7 +605,7 @@ func (r *guestRun) converse() (stage string) {
 				r.end(fmt.Errorf("the guest's init is another version of this package: it speaks %q, this is %q", b, protocolVersion))
 				continue
 			}
-			b, err := encode(r.task)
+			b, err := r.task.encode()
 			if err != nil {
 				r.end(fmt.Errorf("hand over the command: %w", err))
 				continue
@@ -621,7 +622,7 @@ func (r *guestRun) converse() (stage string) {
 			}
 		case frameStatus:
 			var st status
-			if err := decode(b, &st); err != nil {
+			if err := json.Unmarshal(b, &st); err != nil {
 				r.end(fmt.Errorf("the guest's report: %w", err))
 				continue
 			}
