@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"flag"
@@ -71,7 +72,7 @@ func records(t testing.TB, path string) []*record.Record {
 // command runs the program in this process.
 func command(t testing.TB, args ...string) (stdout string) {
 	var out, errs bytes.Buffer
-	if status := run(append([]string{"pfkeycap"}, args...), strings.NewReader(""), &out, &errs); status > exitFound {
+	if status := run(context.Background(), append([]string{"pfkeycap"}, args...), strings.NewReader(""), &out, &errs); status > exitFound {
 		t.Fatalf("pfkeycap %s: exit status %d\n%s", strings.Join(args, " "), status, errs.String())
 	}
 	return out.String()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"path/filepath"
@@ -42,7 +43,7 @@ func TestGrowth(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.GC()
 				runtime.ReadMemStats(&before)
-				if status := run(argv, strings.NewReader(""), io.Discard, io.Discard); status != 0 {
+				if status := run(context.Background(), argv, strings.NewReader(""), io.Discard, io.Discard); status != 0 {
 					t.Fatalf("exit status %d", status)
 				}
 				runtime.ReadMemStats(&after)

@@ -77,13 +77,13 @@ func found() error { return &statusError{status: exitFound} }
 
 func main() {
 	sandbox.InitIfGuest()
-	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	// It is not undone: that takes as long as setting it up, and the process ends.
+	ctx, _ := signal.NotifyContext(context.Background(), stopSignals()...)
+	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is main without the process: what a test calls.
-func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
-	defer stop()
+func run(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{w: stdout}
 	app := newApp(stdin, out, stderr)
 	args, err := rewrite(app, argv[1:])

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
 	"syscall"
@@ -27,7 +28,7 @@ func TestOutputThatFails(t *testing.T) {
 	} {
 		t.Run(args, func(t *testing.T) {
 			var stderr bytes.Buffer
-			status := run(append([]string{"pfkeycap"}, strings.Fields(args)...), strings.NewReader(""), fullDisk{}, &stderr)
+			status := run(context.Background(), append([]string{"pfkeycap"}, strings.Fields(args)...), strings.NewReader(""), fullDisk{}, &stderr)
 			if status != exitDamage || !strings.Contains(stderr.String(), "no space left on device") || strings.Contains(stderr.String(), "Try ") {
 				t.Errorf("status %d, want %d; %s", status, exitDamage, &stderr)
 			}

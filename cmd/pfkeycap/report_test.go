@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -157,7 +158,7 @@ func TestReportFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs strings.Builder
-	if status := run([]string{"pfkeycap", "report", "../../fixtures/demo/demo.pcapng", "-o", old}, strings.NewReader(""), &out, &errs); status != exitUsage || !strings.Contains(errs.String(), "--overwrite") {
+	if status := run(context.Background(), []string{"pfkeycap", "report", "../../fixtures/demo/demo.pcapng", "-o", old}, strings.NewReader(""), &out, &errs); status != exitUsage || !strings.Contains(errs.String(), "--overwrite") {
 		t.Errorf("exit status %d, %s", status, errs.String())
 	}
 	if b, err := os.ReadFile(old); err != nil || string(b) != "old" {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // programs are what the test binary is under other names.
 var programs = map[string]func(){
-	"pfkeycap": func() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) },
+	"pfkeycap": main,
 	"traffic":  traffic,
 }
 
