@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -290,6 +291,18 @@ func (f *Fields) appendText(dst, text []byte) []byte {
 	return dst
 }
 
+// appendTime appends t, which is in UTC, with nine decimals. For RFC 3339 without any
+// package time has code of its own, much faster than that for other layouts.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = t.AppendFormat(dst, time.RFC3339)
+	dst = append(dst[:len(dst)-1], ".000000000Z"...)
+	for i, n := len(dst)-2, t.Nanosecond(); n > 0; i-- {
+		dst[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return dst
+}
+
 // appendValue appends a value as in the JSON form, without quotes.
 func appendValue(dst []byte, n *node, v *value, d layers.Dialect, showKeys bool) []byte {
 	switch n.kind {
@@ -300,7 +313,7 @@ func appendValue(dst []byte, n *node, v *value, d layers.Dialect, showKeys bool)
 	case Octets:
 		return hex.AppendEncode(dst, v.b)
 	case Time:
-		return unclock(v.u).AppendFormat(dst, "2006-01-02T15:04:05.000000000Z07:00")
+		return appendTime(dst, unclock(v.u))
 	case Secret:
 		if showKeys {
 			return hex.AppendEncode(dst, v.b)
