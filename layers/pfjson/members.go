@@ -1,6 +1,7 @@
 package pfjson
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 
@@ -63,11 +64,16 @@ func newTables(d layers.Dialect) *tables {
 
 // member is how a member of a structure is written.
 type member struct {
-	field *shape.Field
-	form  form
-	key   string   // `,"name":`
-	names []string // of an enum
+	field  *shape.Field
+	place  shape.Place
+	form   form
+	key    [maxKey]byte // `,"name":`, of one size so that it is copied without a call
+	keyLen uint8
+	names  []string // of an enum
 }
+
+// maxKey is the room for a key.
+const maxKey = 32
 
 // form is what is to be done for a member.
 type form uint8
@@ -82,7 +88,8 @@ const (
 )
 
 func newMember(d layers.Dialect, f *shape.Field) member {
-	m := member{field: f, key: `,"` + f.Name + `":`, form: number}
+	m := member{field: f, place: f.Place(), form: number}
+	m.keyLen = uint8(copy(m.key[:], `,"`+f.Name+`":`))
 	switch {
 	case f.Order == shape.Bytes, f.Sem == shape.Family, f.Enum >= shape.NumEnums:
 		m.form = walked
@@ -113,33 +120,44 @@ func namedNumbers(d layers.Dialect, e layers.Enum, field string) []string {
 
 // Members implements shape.MemberVisitor.
 func (w *writer) Members(layout int, b []byte, from, to int) int {
-	members := w.tables.members[layout]
+	members := w.tables.members[layout][:to]
 	dst := w.dst
+	at := len(dst)
+	if dst[at-1] == '{' {
+		at-- // for the comma of what comes first
+		dst = dst[:at]
+	}
 	i := from
-	for ; i < to; i++ {
+	for ; i < len(members); i++ {
 		m := &members[i]
 		if m.form == walked {
 			break
 		}
-		u := m.field.Load(b, w.big)
-		if m.form == optional && u == 0 {
+		u := m.place.Load(b, w.big)
+		if u == 0 && m.form == optional {
 			continue
 		}
-		key := m.key
-		if dst[len(dst)-1] == '{' {
-			key = key[1:]
+		n := len(dst)
+		if cap(dst)-n < maxKey {
+			dst = slices.Grow(dst, maxKey)
 		}
-		dst = append(dst, key...)
+		dst = dst[:n+maxKey]
+		*(*[maxKey]byte)(dst[n:]) = m.key
+		dst = dst[:n+int(m.keyLen)]
 		switch m.form {
-		case spi:
-			dst = appendSPI(dst, uint32(u))
-		case named:
-			dst = appendNamed(dst, m.names, u)
-		case flags:
-			dst = w.appendFlags(dst, m.field, u)
 		default:
 			dst = appendUint(dst, u)
+		case named:
+			dst = appendNamed(dst, m.names, u)
+		case spi:
+			dst = appendSPI(dst, uint32(u))
+		case flags:
+			dst = w.appendFlags(dst, m.field, u)
 		}
+	}
+	if n := len(w.dst); at < n {
+		dst = dst[:max(n, len(dst))]
+		dst[at] = '{'
 	}
 	w.dst = dst
 	return i

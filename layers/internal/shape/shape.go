@@ -127,17 +127,33 @@ type Field struct {
 }
 
 // Load reads the field, an integer, of a structure that b begins with. big is the
-// byte order of the machine that made the message. It reads eight octets, which
-// every structure has, with the field in them: sizes need no branches then.
-func (f *Field) Load(b []byte, big bool) uint64 {
-	end := max(f.Off+f.Size, 8)
-	v := binary.LittleEndian.Uint64(b[end-8:])
-	others := end - f.Off - f.Size // after the field
-	if big || f.Order == Net {
-		v = bits.ReverseBytes64(v)
-		others = f.Off + 8 - end // before it
+// byte order of the machine that made the message.
+func (f *Field) Load(b []byte, big bool) uint64 { return f.Place().Load(b, big) }
+
+// Place says how to load a field without branches by its size: with the eight octets
+// around it, which every structure has.
+type Place struct {
+	at            uint8 // where the eight begin
+	before, after uint8 // bits in them that come before and after the field
+	others        uint8 // both
+	net           bool
+}
+
+// Place returns the place of an integer.
+func (f *Field) Place() Place {
+	at := max(f.Off+f.Size, 8) - 8
+	p := Place{at: at, before: (f.Off - at) * 8, others: 64 - f.Size*8, net: f.Order == Net}
+	p.after = p.others - p.before
+	return p
+}
+
+// Load is that of the field.
+func (p Place) Load(b []byte, big bool) uint64 {
+	v, drop := binary.LittleEndian.Uint64(b[p.at:]), p.after
+	if big || p.net {
+		v, drop = bits.ReverseBytes64(v), p.before
 	}
-	return v << (others * 8 & 63) >> ((64 - f.Size*8) & 63)
+	return v << (drop & 63) >> (p.others & 63)
 }
 
 // Shape is the layout of one structure: an extension (its fixed part starts
