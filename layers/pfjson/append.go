@@ -155,22 +155,19 @@ func (w *writer) textString(s string) { w.text = append(w.text, s...) }
 func (w *writer) textInt(i int)       { w.text = strconv.AppendInt(w.text, int64(i), 10) }
 func (w *writer) done()               { w.problems[len(w.problems)-1].to = len(w.text) }
 
-// comma appends a comma if something stands before in the same object or array.
-func (w *writer) comma() {
-	if c := w.dst[len(w.dst)-1]; c != '{' && c != '[' {
-		w.dst = append(w.dst, ',')
+// appendComma appends a comma if something stands before in the same object or array.
+func appendComma(dst []byte) []byte {
+	if c := dst[len(dst)-1]; c != '{' && c != '[' {
+		dst = append(dst, ',')
 	}
+	return dst
 }
 
-// key begins a member.
-func (w *writer) key(name string) {
-	d := w.dst
-	if c := d[len(d)-1]; c != '{' && c != '[' {
-		d = append(d, ',')
-	}
-	d = append(d, '"')
-	d = append(d, name...)
-	w.dst = append(d, '"', ':')
+// appendKey begins a member.
+func appendKey(dst []byte, name string) []byte {
+	dst = append(appendComma(dst), '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
 }
 
 // appendName appends the name of the number before, unless it has none.
@@ -185,17 +182,17 @@ func appendName(dst []byte, field, name string) []byte {
 	return append(dst, '"')
 }
 
-// quoted appends a string that needs no escapes.
-func (w *writer) quoted(s string) {
-	w.dst = append(w.dst, '"')
-	w.dst = append(w.dst, s...)
-	w.dst = append(w.dst, '"')
+// appendQuoted appends a string that needs no escapes.
+func appendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
 }
 
-func (w *writer) hex(b []byte) {
-	w.dst = append(w.dst, '"')
-	w.dst = hex.AppendEncode(w.dst, b)
-	w.dst = append(w.dst, '"')
+func appendHex(dst []byte, b []byte) []byte {
+	dst = append(dst, '"')
+	dst = hex.AppendEncode(dst, b)
+	return append(dst, '"')
 }
 
 // Base implements layers.Visitor.
@@ -290,11 +287,11 @@ func (w *writer) End() {
 	}
 	w.dst = append(w.dst, ']')
 	if len(l.rest) > 0 {
-		w.key("rest")
+		w.dst = appendKey(w.dst, "rest")
 		if isZero(l.rest) {
-			w.hex(l.rest)
+			w.dst = appendHex(w.dst, l.rest)
 		} else {
-			w.secret(l.rest, 0)
+			w.dst = w.appendSecret(w.dst, l.rest)
 		}
 	}
 	if !outer {
@@ -303,8 +300,7 @@ func (w *writer) End() {
 }
 
 func (w *writer) problemHead(code string, offset int) {
-	w.comma()
-	w.dst = append(w.dst, `{"code":`...)
+	w.dst = append(appendComma(w.dst), `{"code":`...)
 	w.dst = appendString(w.dst, code)
 	w.dst = append(w.dst, `,"offset":`...)
 	w.dst = strconv.AppendInt(w.dst, int64(offset), 10)
@@ -380,8 +376,7 @@ func (w *writer) Extension(h *layers.Header, number uint16, name string, offset 
 		w.textInt(w.codec.Dialect.LayoutOf(number).Size)
 		w.done()
 	}
-	w.comma()
-	d := w.dst
+	d := appendComma(w.dst)
 	if name != unknownName {
 		d = append(d, w.tables.exts[number]...)
 	} else {
@@ -404,15 +399,12 @@ func (w *writer) EndExtension() { w.dst = append(w.dst, '}') }
 func (w *writer) Open(k layers.NodeKind, name string) {
 	switch k {
 	case layers.List:
-		w.key(name)
-		w.dst = append(w.dst, '[')
+		w.dst = append(appendKey(w.dst, name), '[')
 		w.list, w.elements = name, w.elements[:0]
 	case layers.Object:
-		w.key(name)
-		w.dst = append(w.dst, '{')
+		w.dst = append(appendKey(w.dst, name), '{')
 	case layers.Item:
-		w.comma()
-		w.dst = append(w.dst, '{')
+		w.dst = append(appendComma(w.dst), '{')
 	}
 }
 
@@ -430,8 +422,7 @@ func (w *writer) Close(k layers.NodeKind) {
 	w.dst = append(w.dst, w.list...)
 	w.dst = append(w.dst, `_names":[`...)
 	for _, n := range w.elements {
-		w.comma()
-		w.quoted(n)
+		w.dst = appendQuoted(appendComma(w.dst), n)
 	}
 	w.dst = append(w.dst, ']')
 	w.elements = w.elements[:0]
@@ -442,49 +433,42 @@ func (w *writer) Field(f *layers.Field, v *layers.Value) {
 	if f.Sem == layers.SemReserved && v.Zero() {
 		return
 	}
+	d := w.dst
 	switch v.Kind {
 	case layers.Hidden:
-		w.hidden(f, v)
-		return
+		d = w.appendHidden(d, f, v)
 	case layers.Addr:
-		w.key(f.Name)
-		w.dst = append(w.dst, '"')
-		w.dst = v.Addr.AppendTo(w.dst)
-		w.dst = append(w.dst, '"')
-		return
+		d = append(appendKey(d, f.Name), '"')
+		d = append(v.Addr.AppendTo(d), '"')
 	case layers.Text:
-		w.key(f.Name)
-		w.dst = appendString(w.dst, v.Bytes)
-		return
+		d = appendString(appendKey(d, f.Name), v.Bytes)
 	case layers.Hex:
-		w.key(f.Name)
-		w.hex(v.Bytes)
-		return
+		d = appendHex(appendKey(d, f.Name), v.Bytes)
+	default:
+		d = w.appendNumber(d, f, v)
 	}
+	w.dst = d
+}
+
+func (w *writer) appendNumber(dst []byte, f *layers.Field, v *layers.Value) []byte {
 	if f.Name == "" { // an element of a list of numbers
-		w.comma()
-		w.dst = appendUint(w.dst, v.Uint)
 		if v.Enum != shape.NoEnum {
 			w.elements = append(w.elements, v.Name)
 		}
-		return
+		return appendUint(appendComma(dst), v.Uint)
 	}
-	w.key(f.Name)
+	dst = appendKey(dst, f.Name)
 	switch f.Sem {
 	case layers.SemSPI:
-		w.dst = appendSPI(w.dst, uint32(v.Uint))
+		return appendSPI(dst, uint32(v.Uint))
+	case layers.SemFlags:
+		return w.appendFlags(dst, f, v.Uint)
 	case layers.SemFamily:
 		if v.Name != "" {
-			w.quoted(v.Name)
-		} else {
-			w.dst = appendUint(w.dst, v.Uint)
+			return appendQuoted(dst, v.Name)
 		}
-	case layers.SemFlags:
-		w.dst = w.appendFlags(w.dst, f, v.Uint)
-	default:
-		w.dst = appendUint(w.dst, v.Uint)
-		w.dst = appendName(w.dst, f.Name, v.Name)
 	}
+	return appendName(appendUint(dst, v.Uint), f.Name, v.Name)
 }
 
 // appendFlags appends a set of flags and their names.
@@ -496,46 +480,40 @@ func (w *writer) appendFlags(dst []byte, f *layers.Field, v uint64) []byte {
 	return w.tables.flags[f.Enum].appendNames(dst, uint32(v))
 }
 
-// hidden appends a member that may hold secrets. Of a key, bits before it says
+// appendHidden appends a member that may hold secrets. Of a key, bits before it says
 // the length.
-func (w *writer) hidden(f *layers.Field, v *layers.Value) {
+func (w *writer) appendHidden(dst []byte, f *layers.Field, v *layers.Value) []byte {
 	if v.Key == 0 {
-		w.key(f.Name)
-		w.secret(v.Bytes, 0)
-		return
+		return w.appendSecret(appendKey(dst, f.Name), v.Bytes)
 	}
 	if w.opts.ID != nil {
-		id := w.opts.ID(v.Bytes, v.Key)
-		w.key("key_id")
-		w.hex4(id)
+		dst = appendID(appendKey(dst, "key_id"), w.opts.ID(v.Bytes, v.Key))
 	}
 	if w.opts.ShowKeys {
-		w.key(f.Name)
-		w.hex(v.Bytes)
+		dst = appendHex(appendKey(dst, f.Name), v.Bytes)
 	}
+	return dst
 }
 
-// secret appends octets, or what may be known of them.
-func (w *writer) secret(b []byte, key int) {
+// appendSecret appends octets, or what may be known of them. None is of a key.
+func (w *writer) appendSecret(dst []byte, b []byte) []byte {
 	if w.opts.ShowKeys {
-		w.hex(b)
-		return
+		return appendHex(dst, b)
 	}
-	w.dst = append(w.dst, `{"bytes":`...)
-	w.dst = strconv.AppendInt(w.dst, int64(len(b)), 10)
+	dst = append(dst, `{"bytes":`...)
+	dst = strconv.AppendInt(dst, int64(len(b)), 10)
 	if w.opts.ID != nil {
-		w.dst = append(w.dst, `,"id":`...)
-		w.hex4(w.opts.ID(b, key))
+		dst = appendID(append(dst, `,"id":`...), w.opts.ID(b, 0))
 	}
-	w.dst = append(w.dst, '}')
+	return append(dst, '}')
 }
 
-func (w *writer) hex4(id [4]byte) {
-	w.dst = append(w.dst, '"')
+func appendID(dst []byte, id [4]byte) []byte {
+	dst = append(dst, '"')
 	for _, b := range id {
-		w.dst = append(w.dst, hexDigits[b>>4], hexDigits[b&15])
+		dst = append(dst, hexDigits[b>>4], hexDigits[b&15])
 	}
-	w.dst = append(w.dst, '"')
+	return append(dst, '"')
 }
 
 func isZero(b []byte) bool {
