@@ -157,14 +157,20 @@ func (m *Base) String() string {
 
 func (m *Base) decode(c Codec, b []byte) {
 	_ = b[BaseLen-1]
-	big := c.big()
 	m.Contents, m.Payload = b[:BaseLen:BaseLen], b[BaseLen:]
 	m.Codec = c
 	m.Version, m.Type, m.Errno, m.SAType = b[0], b[1], b[2], b[3]
-	m.Len = get16(b[4:], big)
-	m.Reserved = get16(b[6:], big)
-	m.Seq = get32(b[8:], big)
-	m.PID = get32(b[12:], big)
+	if c.big() {
+		m.Len = get16(b[4:], true)
+		m.Reserved = get16(b[6:], true)
+		m.Seq = get32(b[8:], true)
+		m.PID = get32(b[12:], true)
+	} else {
+		m.Len = get16(b[4:], false)
+		m.Reserved = get16(b[6:], false)
+		m.Seq = get32(b[8:], false)
+		m.PID = get32(b[12:], false)
+	}
 }
 
 func (m *Base) put(b []byte, big bool) {

@@ -100,10 +100,10 @@ type dialect struct {
 	errno        []string
 	aliases      []alias
 
-	byNumber []ext                     // by extension number
-	numberOf [shape.NumMeanings]uint16 // 0: the dialect has no such extension
-	request  layout                    // of a policy's requests
-	alg      layout                    // of a supported algorithm
+	byNumber  [maxNumber + 1]numbered // by extension number
+	byMeaning [shape.NumMeanings]ext  // number 0: the dialect has no such extension
+	request   layout                  // of a policy's requests
+	alg       layout                  // of a supported algorithm
 }
 
 // extDef is an extension as written down in a dialect's file.
@@ -122,14 +122,25 @@ type alias struct {
 	name   string
 }
 
+// numbered is what framing needs to know of an extension number.
+type numbered struct {
+	size uint32 // bytes of the fixed part
+	kind kind   // of its meaning, without a codec; 0 if the dialect has no such extension
+	key  bool   // its layout is sadb_key
+}
+
+// maxNumber is no less than any dialect's extension numbers.
+const maxNumber = 63
+
 // ext is an extension as looked up while decoding.
 type ext struct {
-	meaning  shape.Meaning
-	layout   layout
-	twoForms bool   // the bytes say which layout it is, see layoutFor
-	long     layout // of an extension with at least longMin bytes, where there are two
+	number   uint16
 	longMin  uint16 // 0: there is no long form
-	size     uint32 // bytes of the fixed part; of a number without a meaning more than any extension has
+	layout   layout
+	long     layout // of an extension with at least longMin bytes, where there are two
+	twoForms bool   // the bytes say which layout it is, see layoutFor
+	slot     uint8  // see slotOf
+	size     uint32 // bytes of the fixed part
 	name     string
 }
 
@@ -154,21 +165,16 @@ func layoutOf(name string) layout {
 
 func init() {
 	for _, d := range dialects[1:] {
-		max := d.exts[len(d.exts)-1].number
-		d.byNumber = make([]ext, max+1)
-		for i := range d.byNumber {
-			d.byNumber[i].size = MaxMessage + 1
-		}
 		for _, e := range d.exts {
 			l := layoutOf(e.layout)
-			x := ext{meaning: e.meaning, layout: l, size: uint32(l.shape().Size), name: e.name}
+			x := ext{number: e.number, layout: l, slot: slotOf[e.meaning], size: uint32(l.shape().Size), name: e.name}
 			if l == layoutSadbSa2 { // the short form came first and is still used
 				x.long, x.longMin = layoutSadbSa2, uint16(l.shape().Size)
 				x.layout, x.size = layoutSadbSa, uint32(layoutSadbSa.shape().Size)
 			}
 			x.twoForms = x.longMin != 0 || l == layoutSadbSessionId
-			d.byNumber[e.number] = x
-			d.numberOf[e.meaning] = e.number
+			d.byNumber[e.number] = numbered{x.size, newKind(e.meaning, 0), l == layoutSadbKey}
+			d.byMeaning[e.meaning] = x
 		}
 		d.request, d.alg = layoutSadbXIpsecrequestKame, layoutSadbAlg
 		switch d {
@@ -188,7 +194,13 @@ func (d *dialect) lookup(number uint16) *ext {
 	if int(number) >= len(d.byNumber) {
 		return nil
 	}
-	if e := &d.byNumber[number]; e.meaning != shape.NoMeaning {
+	return d.known(d.byNumber[number].kind.meaning())
+}
+
+// known returns what the dialect knows of the extension with a meaning, or nil if it
+// has none.
+func (d *dialect) known(m shape.Meaning) *ext {
+	if e := &d.byMeaning[m]; e.number != 0 {
 		return e
 	}
 	return nil
@@ -399,7 +411,7 @@ func (d Dialect) ExtNumber(name string) (uint16, bool) {
 // ExtNumberOf returns the number a dialect gives to a meaning, 0 if it has none.
 func (d Dialect) ExtNumberOf(t gopacket.LayerType) uint16 {
 	if m := meaningOf(t); m != shape.NoMeaning {
-		return d.table().numberOf[m]
+		return d.table().byMeaning[m].number
 	}
 	return 0
 }
@@ -407,8 +419,8 @@ func (d Dialect) ExtNumberOf(t gopacket.LayerType) uint16 {
 // ExtType returns the layer type of an extension number, LayerTypeUnknown if the
 // dialect does not have it.
 func (d Dialect) ExtType(number uint16) gopacket.LayerType {
-	if e := d.table().lookup(number); e != nil {
-		return layerTypeOf(e.meaning)
+	if t := d.table(); int(number) < len(t.byNumber) {
+		return layerTypeOf(t.byNumber[number].kind.meaning())
 	}
 	return LayerTypeUnknown
 }

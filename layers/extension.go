@@ -3,6 +3,7 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/gopacket"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -21,7 +22,6 @@ type Extension interface {
 	// Name returns the extension's name in its dialect, or "UNKNOWN".
 	Name() string
 
-	decode(id layout, big bool, b []byte)
 	encode(id layout, big bool, b []byte) // fills in b, which has size bytes, all but the header
 	size(id layout) int                   // 0 if the layout is another struct's
 	standsFor() shape.Meaning             // the one thing the struct is for, or NoMeaning
@@ -55,15 +55,15 @@ func (c Codec) Decode(data []byte, p gopacket.PacketBuilder) error {
 	}
 	var cur cursor
 	cur.init(c, msg)
-	for {
-		h, e := cur.next()
-		if h.Contents == nil {
-			break
+	var heads [4]Header
+	for n := len(heads); n == len(heads); {
+		n = cur.frame(heads[:])
+		for i := range heads[:n] {
+			p.AddLayer(cur.extension(&heads[i]))
 		}
-		p.AddLayer(cur.extension(h, e))
 	}
 	if cur.reason != Sound {
-		addMalformed(p, msg[cur.off:], cur.off, cur.reason)
+		addMalformed(p, cur.rest(), cur.off, cur.reason)
 	}
 	return nil
 }
@@ -74,12 +74,11 @@ func addMalformed(p gopacket.PacketBuilder, rest []byte, off int, r Reason) {
 	p.SetErrorLayer(m)
 }
 
-// extension makes the layer of an extension that next has returned.
-func (c *cursor) extension(h Header, e *ext) Extension {
+// extension makes the layer of an extension that c has framed.
+func (c *cursor) extension(h *Header) Extension {
+	e := c.d.known(h.kind.meaning())
 	if e == nil {
-		x := &Unknown{Header: h}
-		x.decode(0, c.big, h.Contents)
-		return x
+		return &Unknown{Header: *h, Type: get16(h.Contents[2:], c.big), Data: h.Contents[ExtLen:]}
 	}
 	return newExtension(h, e.layoutFor(h.Contents, c.big), c.big)
 }
@@ -98,15 +97,16 @@ func (c Codec) Extensions(msg []byte) (base *Base, exts []Extension, rest *Malfo
 	}
 	var cur cursor
 	cur.init(c, msg)
-	for {
-		h, e := cur.next()
-		if h.Contents == nil {
-			break
+	var heads [8]Header
+	for n := len(heads); n == len(heads); {
+		n = cur.frame(heads[:])
+		exts = slices.Grow(exts, n)
+		for i := range heads[:n] {
+			exts = append(exts, cur.extension(&heads[i]))
 		}
-		exts = append(exts, cur.extension(h, e))
 	}
 	if cur.reason != Sound {
-		rest = &Malformed{Rest: msg[cur.off:], Offset: cur.off, Reason: cur.reason}
+		rest = &Malformed{Rest: cur.rest(), Offset: cur.off, Reason: cur.reason}
 	}
 	return base, exts, rest
 }
@@ -131,13 +131,11 @@ func serializeExtension(x Extension, b gopacket.SerializeBuffer, opts gopacket.S
 		if m == shape.NoMeaning {
 			return fmt.Errorf("%T does not say which extension it is: set Header to layers.For(LayerType…)", x)
 		}
-		d := c.Dialect.table()
-		number = d.numberOf[m]
-		e := d.lookup(number)
+		e := c.Dialect.table().known(m)
 		if e == nil {
 			return fmt.Errorf("dialect %v has no extension %s", c.Dialect, shape.Meanings[m].Go)
 		}
-		id = e.layout
+		number, id = e.number, e.layout
 		if e.twoForms {
 			if sa, ok := x.(*SA); ok && e.longMin != 0 && sa.isLong(int(e.longMin)) {
 				id = e.long

@@ -88,7 +88,7 @@ func (h *Header) Number() uint16 {
 	if len(h.Contents) >= ExtLen {
 		return get16(h.Contents[2:], c.big())
 	}
-	return c.Dialect.table().numberOf[h.kind.meaning()]
+	return c.Dialect.ExtNumberOf(h.LayerType())
 }
 
 // Name returns the extension's name in its dialect, or "UNKNOWN".
@@ -140,77 +140,89 @@ func (h *Header) LayerPayload() []byte {
 type cursor struct {
 	msg    []byte // the whole message
 	off    int    // where the next extension begins
-	exts   []ext  // of the dialect, by number
+	d      *dialect
 	big    bool
 	code   packed
-	reason Reason // why next stopped before the end
+	reason Reason // why frame stopped before the end
 }
 
 func (c *cursor) init(codec Codec, msg []byte) {
 	c.msg, c.off = msg, BaseLen
-	c.exts = codec.Dialect.table().byNumber
+	c.d = codec.Dialect.table()
 	c.big, c.code = codec.big(), codec.pack()
 	c.reason = Sound
 }
 
-// next returns the header of the next extension and what the dialect knows of
-// it, nil if its number is unknown or it is too short for its structure. At the
-// end (reason is Sound) and where the rest cannot be framed the header's Contents
-// are nil.
-func (c *cursor) next() (h Header, e *ext) {
-	rest := c.msg[c.off:]
-	if len(rest) < ExtLen || c.reason != Sound {
-		c.stop(rest)
-		return Header{}, nil
+// rest is what is not framed yet.
+func (c *cursor) rest() []byte { return c.msg[c.off:] }
+
+// frame fills list with the headers of the next extensions and returns how many
+// there are. Fewer than fit mean the end of the message (reason is Sound) or a rest
+// that cannot be framed. An extension whose number is unknown, or that is too short
+// for its structure, has no meaning.
+func (c *cursor) frame(list []Header) (n int) {
+	if c.reason != Sound {
+		return 0
 	}
-	words, number := extHead(rest, c.big)
-	size := int(words) * Word
-	if size == 0 {
-		c.reason = ZeroLength
-		return Header{}, nil
+	msg, off, numbers, big := c.msg[:len(c.msg):len(c.msg)], c.off, &c.d.byNumber, c.big
+	for n < len(list) {
+		if off+ExtLen > len(msg) {
+			if off < len(msg) {
+				c.reason = TrailingBytes
+			}
+			break
+		}
+		h := &list[n]
+		head := extHead(msg[off:off+ExtLen:off+ExtLen], big)
+		h.Len = uint16(head)
+		size := int(head << 3 & (0xffff * Word))
+		if size == 0 {
+			c.reason = ZeroLength
+			break
+		}
+		end := off + size
+		if end > len(msg) {
+			c.reason = Overrun
+			break
+		}
+		k := kind(c.code)
+		if number := head >> 16; number < uint32(len(numbers)) {
+			if e := numbers[number]; size >= int(e.size) {
+				k |= e.kind
+				if e.key && c.keyOverrun(off, end) {
+					c.reason = KeyOverrun
+					list = list[:n+1] // to be the last
+				}
+			}
+		}
+		h.kind = k
+		h.Offset = uint32(off)
+		h.Contents = msg[off:end:end]
+		n++
+		off = end
 	}
-	if size > len(rest) {
-		c.reason = Overrun
-		return Header{}, nil
-	}
-	h.Contents = rest[:size:size]
-	h.Offset = uint32(c.off)
-	h.Len = uint16(words)
-	h.kind = kind(c.code)
-	c.off += size
-	if int(number) >= len(c.exts) {
-		return h, nil
-	}
-	e = &c.exts[number]
-	if size < int(e.size) {
-		return h, nil
-	}
-	h.kind |= kind(e.meaning) << 8
-	// A key that has more bits than room may go on in what looks like the next
-	// extension, so nothing after it can be told from key octets.
-	if e.layout == layoutSadbKey && keyOctets(get16(rest[4:], c.big)) > size-int(e.size) {
-		c.reason = KeyOverrun
-	}
-	return h, e
+	c.off = off
+	return n
 }
 
-// extHead reads the length, in words, and the number of an extension with one load.
-func extHead(b []byte, big bool) (words, number uint32) {
+// keyOverrun reports whether a key has more bits than room. It may go on in what
+// looks like the next extension, so nothing after it can be told from key octets. In
+// frame it would take registers from the extensions that are no keys.
+//
+//go:noinline
+func (c *cursor) keyOverrun(off, end int) bool {
+	b := c.msg[off:end]
+	return end < len(c.msg) && keyOctets(get16(b[ExtLen:], c.big)) > len(b)-layoutSadbKey.shape().Size
+}
+
+// extHead reads the length, in words, and the number of an extension, its lower and
+// its upper half, with one load.
+func extHead(b []byte, big bool) uint32 {
 	v := binary.LittleEndian.Uint32(b)
 	if big {
 		v = bits.RotateLeft32(bits.ReverseBytes32(v), 16)
 	}
-	return v & 0xffff, v >> 16
-}
-
-// stop settles the reason at the end: none is left if no bytes are.
-func (c *cursor) stop(rest []byte) {
-	switch {
-	case len(rest) == 0:
-		c.reason = Sound
-	case c.reason == Sound:
-		c.reason = TrailingBytes
-	}
+	return v
 }
 
 // keyOctets is how many octets a key of so many bits takes.
@@ -271,11 +283,6 @@ func (x *Unknown) String() string {
 // SerializeTo prepends the extension to b, padded to 8 bytes.
 func (x *Unknown) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOptions) error {
 	return serializeExtension(x, b, opts)
-}
-
-func (x *Unknown) decode(_ layout, big bool, b []byte) {
-	x.Type = get16(b[2:], big)
-	x.Data = b[ExtLen:len(b):len(b)]
 }
 
 func (x *Unknown) size(layout) int { return ExtLen + len(x.Data) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/google/gopacket"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -85,31 +86,23 @@ func (m *Message) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error
 	if df != nil && int(m.Len)*Word > len(data) {
 		df.SetTruncated()
 	}
-	if m.wraps() {
+	if m.Type == PROMISC && m.wraps() {
 		m.Inner = m.Payload
 		return nil
 	}
 	var cur cursor
 	cur.init(c, data)
-	for {
-		h, e := cur.next()
-		if h.Contents == nil {
-			break
-		}
-		m.Extensions = append(m.Extensions, h)
-		if e == nil {
-			continue
-		}
-		word, bit := &m.present[e.meaning>>6], uint64(1)<<(e.meaning&63)
-		if *word&bit != 0 {
-			m.Duplicate = true
-			continue
-		}
-		*word |= bit
-		m.slots.decodeSlot(h, e.layoutFor(h.Contents, cur.big), cur.big)
+	list := m.Extensions[:cap(m.Extensions)]
+	n := cur.frame(list)
+	for n == len(list) { // perhaps there are more
+		list = slices.Grow(list, 8)
+		list = list[:cap(list)]
+		n += cur.frame(list[n:])
 	}
+	m.Extensions = list[:n]
+	m.decode(cur.d, cur.big)
 	if cur.reason != Sound {
-		return m.fail(data[cur.off:], cur.off, cur.reason)
+		return m.fail(cur.rest(), cur.off, cur.reason)
 	}
 	return nil
 }

@@ -25,37 +25,44 @@ func (c Codec) AppendSecrets(dst []Span, msg []byte) []Span {
 	}
 	var cur cursor
 	cur.init(c, msg)
-	for {
-		h, e := cur.next()
-		if h.Contents == nil {
-			break
-		}
-		if e == nil {
-			dst = append(dst, Span{int(h.Offset) + ExtLen, len(h.Contents) - ExtLen, 0})
-			continue
-		}
-		// The usual forms of what makes up nearly every message need no walk.
-		sh := e.layoutFor(h.Contents, cur.big).shape()
-		switch body := h.Contents[sh.Size:]; {
-		case sh.Trailer == shape.None && len(body) == 0:
-		case sh.Trailer == shape.Sockaddr && c.bareSockaddr(body):
-		case sh.Trailer == shape.Key && get16(h.Contents[6:], cur.big) == 0: // reserved
-			at, n := int(h.Offset)+sh.Size, min(keyOctets(get16(h.Contents[4:], cur.big)), len(body))
-			if n > 0 {
-				dst = append(dst, Span{at, n, n})
-			}
-			if pad := body[n:]; !allZero(pad) {
-				dst = append(dst, Span{at + n, len(pad), 0})
-			}
-		default:
-			dst = c.walkSecrets(dst, func(w *walker) {
-				w.ext, w.extOff = h.Contents, int(h.Offset)
-				w.extension(e)
-			})
+	var heads [8]Header
+	for n := len(heads); n == len(heads); {
+		n = cur.frame(heads[:])
+		for i := range heads[:n] {
+			dst = cur.appendSecrets(dst, &heads[i])
 		}
 	}
-	if rest := msg[cur.off:]; cur.reason != Sound && !allZero(rest) {
+	if rest := cur.rest(); cur.reason != Sound && !allZero(rest) {
 		dst = append(dst, Span{cur.off, len(rest), 0})
+	}
+	return dst
+}
+
+// appendSecrets appends the secret spans of an extension that cur has framed.
+func (c *cursor) appendSecrets(dst []Span, h *Header) []Span {
+	e := c.d.known(h.kind.meaning())
+	if e == nil {
+		return append(dst, Span{int(h.Offset) + ExtLen, len(h.Contents) - ExtLen, 0})
+	}
+	// The usual forms of what makes up nearly every message need no walk.
+	codec := h.Codec()
+	sh := e.layoutFor(h.Contents, c.big).shape()
+	switch body := h.Contents[sh.Size:]; {
+	case sh.Trailer == shape.None && len(body) == 0:
+	case sh.Trailer == shape.Sockaddr && codec.bareSockaddr(body):
+	case sh.Trailer == shape.Key && get16(h.Contents[6:], c.big) == 0: // reserved
+		at, n := int(h.Offset)+sh.Size, min(keyOctets(get16(h.Contents[4:], c.big)), len(body))
+		if n > 0 {
+			dst = append(dst, Span{at, n, n})
+		}
+		if pad := body[n:]; !allZero(pad) {
+			dst = append(dst, Span{at + n, len(pad), 0})
+		}
+	default:
+		dst = codec.walkSecrets(dst, func(w *walker) {
+			w.ext, w.extOff = h.Contents, int(h.Offset)
+			w.extension(e)
+		})
 	}
 	return dst
 }

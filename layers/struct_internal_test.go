@@ -231,7 +231,7 @@ func TestByHand(t *testing.T) {
 		for _, def := range d.table().exts {
 			t.Run(fmt.Sprintf("%v/%s", d, def.name), func(t *testing.T) {
 				typ := layerTypeOf(def.meaning)
-				model := newExtension(Header{Contents: make([]byte, 128)}, layoutOf(def.layout), true)
+				model := new(slots).slot(def.meaning)
 				fresh := func() Extension { return reflect.New(reflect.TypeOf(model).Elem()).Interface().(Extension) }
 				x := fresh()
 				if x.standsFor() != def.meaning {
@@ -280,7 +280,7 @@ func TestTables(t *testing.T) {
 		}
 		used := false
 		for _, d := range Dialects() {
-			used = used || d.table().numberOf[m] != 0
+			used = used || d.table().known(m) != nil
 		}
 		if !used {
 			t.Errorf("no dialect has the meaning %s", shape.Meanings[m].Go)

@@ -180,10 +180,10 @@ type walker struct {
 	members shape.MemberVisitor
 
 	base   Base
-	head   Header // of the extension being visited
 	ext    []byte // the extension being visited
 	extOff int    // where it begins in the record
 	m      shape.Meaning
+	heads  [4]Header // extensions that are framed and not yet visited
 
 	num Value // a number; the rest of it stays empty, so that not all is set for each
 	val Value // what is none
@@ -223,32 +223,36 @@ func (w *walker) message(msg []byte, off, depth int) {
 	}
 	var cur cursor
 	cur.init(w.c, msg)
-	for {
-		h, e := cur.next()
-		if h.Contents == nil {
-			break
+	for n := len(w.heads); n == len(w.heads); {
+		n = cur.frame(w.heads[:])
+		for i := range w.heads[:n] {
+			w.framed(&w.heads[i], off)
 		}
-		w.head = h
-		w.ext, w.extOff, w.m = h.Contents, off+int(h.Offset), h.kind.meaning()
-		number := get16(w.ext[2:], w.big)
-		switch {
-		case e != nil && w.hiddenOnly:
-			w.extension(e)
-			continue
-		case e != nil:
-			w.v.Extension(&w.head, number, e.name, w.extOff, false)
-			w.extension(e)
-		default:
-			name := w.c.Dialect.ExtName(number)
-			w.v.Extension(&w.head, number, name, w.extOff, name != "")
-			w.hidden(fieldData, ExtLen, len(w.ext), 0)
-		}
-		w.v.EndExtension()
 	}
 	if cur.reason != Sound {
-		w.v.Malformed(msg[cur.off:], off+cur.off, cur.reason)
+		w.v.Malformed(cur.rest(), off+cur.off, cur.reason)
 	}
 	w.v.End()
+}
+
+// framed visits an extension of the message that begins at offset off.
+func (w *walker) framed(h *Header, off int) {
+	w.ext, w.extOff, w.m = h.Contents, off+int(h.Offset), h.kind.meaning()
+	e := w.d.known(w.m)
+	number := get16(w.ext[2:], w.big)
+	switch {
+	case e != nil && w.hiddenOnly:
+		w.extension(e)
+		return
+	case e != nil:
+		w.v.Extension(h, number, e.name, w.extOff, false)
+		w.extension(e)
+	default:
+		name := w.c.Dialect.ExtName(number)
+		w.v.Extension(h, number, name, w.extOff, name != "")
+		w.hidden(fieldData, ExtLen, len(w.ext), 0)
+	}
+	w.v.EndExtension()
 }
 
 // extension visits a known extension that is long enough.

@@ -174,37 +174,6 @@ type SA struct {
 	Tail                Secret // bytes beyond the structure, normally none
 }
 
-func (x *SA) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbSa:
-		_ = b[15]
-		x.SPI = get32(b[4:], true)
-		x.Replay = b[8]
-		x.State = b[9]
-		x.Auth = b[10]
-		x.Encrypt = b[11]
-		x.Flags = get32(b[12:], big)
-		x.NATTPort = 0
-		x.NATTInterval = 0
-		x.NATTOffloadInterval = 0
-		x.NATTSrcPort = 0
-		x.Tail = b[16:len(b):len(b)]
-	case layoutSadbSa2:
-		_ = b[23]
-		x.SPI = get32(b[4:], true)
-		x.Replay = b[8]
-		x.State = b[9]
-		x.Auth = b[10]
-		x.Encrypt = b[11]
-		x.Flags = get32(b[12:], big)
-		x.NATTPort = get16(b[16:], big)
-		x.NATTInterval = get16(b[18:], big)
-		x.NATTOffloadInterval = get16(b[20:], big)
-		x.NATTSrcPort = get16(b[22:], big)
-		x.Tail = b[24:len(b):len(b)]
-	}
-}
-
 func (x *SA) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbSa:
@@ -273,15 +242,6 @@ type Lifetime struct {
 	Tail        Secret // bytes beyond the structure, normally none
 }
 
-func (x *Lifetime) decode(id layout, big bool, b []byte) {
-	_ = b[31]
-	x.Allocations = get32(b[4:], big)
-	x.Bytes = get64(b[8:], big)
-	x.AddTime = get64(b[16:], big)
-	x.UseTime = get64(b[24:], big)
-	x.Tail = b[32:len(b):len(b)]
-}
-
 func (x *Lifetime) encode(id layout, big bool, b []byte) {
 	_ = b[31]
 	put32(b[4:], big, x.Allocations)
@@ -320,23 +280,6 @@ type Address struct {
 	PrefixLen uint8 // bits
 	Reserved  uint32
 	Sockaddr  []byte // the sockaddr with its padding, as on the wire
-}
-
-func (x *Address) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbAddress:
-		_ = b[7]
-		x.Proto = b[4]
-		x.PrefixLen = b[5]
-		x.Reserved = uint32(get16(b[6:], big))
-		x.Sockaddr = b[8:len(b):len(b)]
-	case layoutSadbAddressOpenbsd:
-		_ = b[7]
-		x.Proto = 0
-		x.PrefixLen = 0
-		x.Reserved = get32(b[4:], big)
-		x.Sockaddr = b[8:len(b):len(b)]
-	}
 }
 
 func (x *Address) encode(id layout, big bool, b []byte) {
@@ -385,13 +328,6 @@ type Key struct {
 	Octets   Secret // key octets and padding
 }
 
-func (x *Key) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Bits = get16(b[4:], big)
-	x.Reserved = get16(b[6:], big)
-	x.Octets = b[8:len(b):len(b)]
-}
-
 func (x *Key) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put16(b[4:], big, x.Bits)
@@ -427,14 +363,6 @@ type Identity struct {
 	Reserved uint16
 	ID       uint64
 	Data     []byte // string or octets, with padding
-}
-
-func (x *Identity) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Type = get16(b[4:], big)
-	x.Reserved = get16(b[6:], big)
-	x.ID = get64(b[8:], big)
-	x.Data = b[16:len(b):len(b)]
 }
 
 func (x *Identity) encode(id layout, big bool, b []byte) {
@@ -477,29 +405,6 @@ type Sensitivity struct {
 	IntegLen   uint8  // 8-byte words
 	Reserved   uint32 // flags on illumos (sadb_x_sens_flags)
 	Bitmaps    []byte // SensLen, then IntegLen 8-byte words
-}
-
-func (x *Sensitivity) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbSens:
-		_ = b[15]
-		x.DPD = get32(b[4:], big)
-		x.SensLevel = b[8]
-		x.SensLen = b[9]
-		x.IntegLevel = b[10]
-		x.IntegLen = b[11]
-		x.Reserved = get32(b[12:], big)
-		x.Bitmaps = b[16:len(b):len(b)]
-	case layoutSadbSensIllumos:
-		_ = b[15]
-		x.DPD = get32(b[4:], big)
-		x.SensLevel = b[8]
-		x.SensLen = b[9]
-		x.IntegLevel = b[10]
-		x.IntegLen = b[11]
-		x.Reserved = get32(b[12:], big)
-		x.Bitmaps = b[16:len(b):len(b)]
-	}
 }
 
 func (x *Sensitivity) encode(id layout, big bool, b []byte) {
@@ -569,36 +474,6 @@ type Proposal struct {
 	List      []byte // the combinations, as on the wire
 }
 
-func (x *Proposal) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbProp:
-		_ = b[7]
-		x.Replay = b[4]
-		x.Reserved = [3]byte(b[5:8])
-		x.Num = 0
-		x.EReserved = 0
-		x.NumECombs = 0
-		x.List = b[8:len(b):len(b)]
-	case layoutSadbPropOpenbsd:
-		_ = b[7]
-		x.Replay = b[5]
-		x.Reserved = [3]byte{}
-		copy(x.Reserved[:], b[6:8])
-		x.Num = b[4]
-		x.EReserved = 0
-		x.NumECombs = 0
-		x.List = b[8:len(b):len(b)]
-	case layoutSadbPropIllumos:
-		_ = b[7]
-		x.Replay = b[4]
-		x.Reserved = [3]byte{}
-		x.Num = 0
-		x.EReserved = b[5]
-		x.NumECombs = get16(b[6:], big)
-		x.List = b[8:len(b):len(b)]
-	}
-}
-
 func (x *Proposal) encode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbProp:
@@ -663,14 +538,6 @@ type ExtendedProposal struct {
 	List     []byte // the combinations with their algorithms, as on the wire
 }
 
-func (x *ExtendedProposal) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Replay = b[4]
-	x.Reserved = b[5]
-	x.NumCombs = get16(b[6:], big)
-	x.List = b[8:len(b):len(b)]
-}
-
 func (x *ExtendedProposal) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	b[4] = x.Replay
@@ -732,20 +599,37 @@ func (x *Comb) decode(id layout, big bool, b []byte) {
 	_ = b[71]
 	x.Auth = b[0]
 	x.Encrypt = b[1]
-	x.Flags = get16(b[2:], big)
-	x.AuthMinBits = get16(b[4:], big)
-	x.AuthMaxBits = get16(b[6:], big)
-	x.EncryptMinBits = get16(b[8:], big)
-	x.EncryptMaxBits = get16(b[10:], big)
-	x.Reserved = get32(b[12:], big)
-	x.SoftAllocations = get32(b[16:], big)
-	x.HardAllocations = get32(b[20:], big)
-	x.SoftBytes = get64(b[24:], big)
-	x.HardBytes = get64(b[32:], big)
-	x.SoftAddTime = get64(b[40:], big)
-	x.HardAddTime = get64(b[48:], big)
-	x.SoftUseTime = get64(b[56:], big)
-	x.HardUseTime = get64(b[64:], big)
+	if big {
+		x.Flags = uint16(b[3]) | uint16(b[2])<<8
+		x.AuthMinBits = uint16(b[5]) | uint16(b[4])<<8
+		x.AuthMaxBits = uint16(b[7]) | uint16(b[6])<<8
+		x.EncryptMinBits = uint16(b[9]) | uint16(b[8])<<8
+		x.EncryptMaxBits = uint16(b[11]) | uint16(b[10])<<8
+		x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		x.SoftAllocations = uint32(b[19]) | uint32(b[18])<<8 | uint32(b[17])<<16 | uint32(b[16])<<24
+		x.HardAllocations = uint32(b[23]) | uint32(b[22])<<8 | uint32(b[21])<<16 | uint32(b[20])<<24
+		x.SoftBytes = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+		x.HardBytes = uint64(b[39]) | uint64(b[38])<<8 | uint64(b[37])<<16 | uint64(b[36])<<24 | uint64(b[35])<<32 | uint64(b[34])<<40 | uint64(b[33])<<48 | uint64(b[32])<<56
+		x.SoftAddTime = uint64(b[47]) | uint64(b[46])<<8 | uint64(b[45])<<16 | uint64(b[44])<<24 | uint64(b[43])<<32 | uint64(b[42])<<40 | uint64(b[41])<<48 | uint64(b[40])<<56
+		x.HardAddTime = uint64(b[55]) | uint64(b[54])<<8 | uint64(b[53])<<16 | uint64(b[52])<<24 | uint64(b[51])<<32 | uint64(b[50])<<40 | uint64(b[49])<<48 | uint64(b[48])<<56
+		x.SoftUseTime = uint64(b[63]) | uint64(b[62])<<8 | uint64(b[61])<<16 | uint64(b[60])<<24 | uint64(b[59])<<32 | uint64(b[58])<<40 | uint64(b[57])<<48 | uint64(b[56])<<56
+		x.HardUseTime = uint64(b[71]) | uint64(b[70])<<8 | uint64(b[69])<<16 | uint64(b[68])<<24 | uint64(b[67])<<32 | uint64(b[66])<<40 | uint64(b[65])<<48 | uint64(b[64])<<56
+	} else {
+		x.Flags = uint16(b[2]) | uint16(b[3])<<8
+		x.AuthMinBits = uint16(b[4]) | uint16(b[5])<<8
+		x.AuthMaxBits = uint16(b[6]) | uint16(b[7])<<8
+		x.EncryptMinBits = uint16(b[8]) | uint16(b[9])<<8
+		x.EncryptMaxBits = uint16(b[10]) | uint16(b[11])<<8
+		x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		x.SoftAllocations = uint32(b[16]) | uint32(b[17])<<8 | uint32(b[18])<<16 | uint32(b[19])<<24
+		x.HardAllocations = uint32(b[20]) | uint32(b[21])<<8 | uint32(b[22])<<16 | uint32(b[23])<<24
+		x.SoftBytes = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+		x.HardBytes = uint64(b[32]) | uint64(b[33])<<8 | uint64(b[34])<<16 | uint64(b[35])<<24 | uint64(b[36])<<32 | uint64(b[37])<<40 | uint64(b[38])<<48 | uint64(b[39])<<56
+		x.SoftAddTime = uint64(b[40]) | uint64(b[41])<<8 | uint64(b[42])<<16 | uint64(b[43])<<24 | uint64(b[44])<<32 | uint64(b[45])<<40 | uint64(b[46])<<48 | uint64(b[47])<<56
+		x.HardAddTime = uint64(b[48]) | uint64(b[49])<<8 | uint64(b[50])<<16 | uint64(b[51])<<24 | uint64(b[52])<<32 | uint64(b[53])<<40 | uint64(b[54])<<48 | uint64(b[55])<<56
+		x.SoftUseTime = uint64(b[56]) | uint64(b[57])<<8 | uint64(b[58])<<16 | uint64(b[59])<<24 | uint64(b[60])<<32 | uint64(b[61])<<40 | uint64(b[62])<<48 | uint64(b[63])<<56
+		x.HardUseTime = uint64(b[64]) | uint64(b[65])<<8 | uint64(b[66])<<16 | uint64(b[67])<<24 | uint64(b[68])<<32 | uint64(b[69])<<40 | uint64(b[70])<<48 | uint64(b[71])<<56
+	}
 }
 
 func (x *Comb) encode(id layout, big bool, dst []byte) []byte {
@@ -776,12 +660,6 @@ type Supported struct {
 	Header
 	Reserved uint32
 	List     []byte // the algorithms, as on the wire
-}
-
-func (x *Supported) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Reserved = get32(b[4:], big)
-	x.List = b[8:len(b):len(b)]
 }
 
 func (x *Supported) encode(id layout, big bool, b []byte) {
@@ -827,22 +705,33 @@ func (x *Alg) decode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbAlg:
 		_ = b[7]
-		x.ID = b[0]
-		x.IVLen = b[1]
-		x.MinBits = get16(b[2:], big)
-		x.MaxBits = get16(b[4:], big)
-		x.Reserved = get16(b[6:], big)
 		x.Increment = 0
 		x.SaltBits = 0
-	case layoutSadbAlgIllumos:
-		_ = b[7]
 		x.ID = b[0]
 		x.IVLen = b[1]
-		x.MinBits = get16(b[2:], big)
-		x.MaxBits = get16(b[4:], big)
+		if big {
+			x.MinBits = uint16(b[3]) | uint16(b[2])<<8
+			x.MaxBits = uint16(b[5]) | uint16(b[4])<<8
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.MinBits = uint16(b[2]) | uint16(b[3])<<8
+			x.MaxBits = uint16(b[4]) | uint16(b[5])<<8
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+	case layoutSadbAlgIllumos:
+		_ = b[7]
 		x.Reserved = 0
+		x.ID = b[0]
+		x.IVLen = b[1]
 		x.Increment = b[6]
 		x.SaltBits = b[7]
+		if big {
+			x.MinBits = uint16(b[3]) | uint16(b[2])<<8
+			x.MaxBits = uint16(b[5]) | uint16(b[4])<<8
+		} else {
+			x.MinBits = uint16(b[2]) | uint16(b[3])<<8
+			x.MaxBits = uint16(b[4]) | uint16(b[5])<<8
+		}
 	}
 }
 
@@ -879,23 +768,6 @@ type SPIRange struct {
 	Max      uint32
 	Reserved uint32
 	Tail     Secret // bytes beyond the structure, normally none
-}
-
-func (x *SPIRange) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbSpirange:
-		_ = b[15]
-		x.Min = get32(b[4:], big)
-		x.Max = get32(b[8:], big)
-		x.Reserved = get32(b[12:], big)
-		x.Tail = b[16:len(b):len(b)]
-	case layoutSadbSpirangeIllumos:
-		_ = b[15]
-		x.Min = get32(b[4:], true)
-		x.Max = get32(b[8:], true)
-		x.Reserved = get32(b[12:], big)
-		x.Tail = b[16:len(b):len(b)]
-	}
 }
 
 func (x *SPIRange) encode(id layout, big bool, b []byte) {
@@ -953,12 +825,6 @@ type KMPrivate struct {
 	Data     Secret // everything after the fixed part
 }
 
-func (x *KMPrivate) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Reserved = get32(b[4:], big)
-	x.Data = b[8:len(b):len(b)]
-}
-
 func (x *KMPrivate) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], big, x.Reserved)
@@ -1006,31 +872,6 @@ type SA2 struct {
 	AlwaysExpire uint8
 	Flags        uint16
 	Tail         Secret // bytes beyond the structure, normally none
-}
-
-func (x *SA2) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbXSa2:
-		_ = b[15]
-		x.Mode = b[4]
-		x.Reserved1 = b[5]
-		x.Reserved2 = get16(b[6:], big)
-		x.Sequence = get32(b[8:], big)
-		x.ReqID = get32(b[12:], big)
-		x.AlwaysExpire = 0
-		x.Flags = 0
-		x.Tail = b[16:len(b):len(b)]
-	case layoutSadbXSa2Darwin:
-		_ = b[15]
-		x.Mode = b[4]
-		x.Reserved1 = 0
-		x.Reserved2 = 0
-		x.Sequence = get32(b[8:], big)
-		x.ReqID = get32(b[12:], big)
-		x.AlwaysExpire = b[5]
-		x.Flags = get16(b[6:], big)
-		x.Tail = b[16:len(b):len(b)]
-	}
 }
 
 func (x *SA2) encode(id layout, big bool, b []byte) {
@@ -1100,55 +941,6 @@ type Policy struct {
 	Flags     uint8
 	Reserved2 uint32
 	List      []byte // the requests, as on the wire
-}
-
-func (x *Policy) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbXPolicy:
-		_ = b[15]
-		x.Type = get16(b[4:], big)
-		x.Dir = b[6]
-		x.Reserved = b[7]
-		x.ID = get32(b[8:], big)
-		x.Priority = get32(b[12:], big)
-		x.Scope = 0
-		x.Flags = 0
-		x.Reserved2 = 0
-		x.List = b[16:len(b):len(b)]
-	case layoutSadbXPolicyFreebsd:
-		_ = b[15]
-		x.Type = get16(b[4:], big)
-		x.Dir = b[6]
-		x.Reserved = 0
-		x.ID = get32(b[8:], big)
-		x.Priority = get32(b[12:], big)
-		x.Scope = b[7]
-		x.Flags = 0
-		x.Reserved2 = 0
-		x.List = b[16:len(b):len(b)]
-	case layoutSadbXPolicyNetbsd:
-		_ = b[15]
-		x.Type = get16(b[4:], big)
-		x.Dir = b[6]
-		x.Reserved = 0
-		x.ID = get32(b[8:], big)
-		x.Priority = 0
-		x.Scope = 0
-		x.Flags = b[7]
-		x.Reserved2 = get32(b[12:], big)
-		x.List = b[16:len(b):len(b)]
-	case layoutSadbXPolicyKame:
-		_ = b[15]
-		x.Type = get16(b[4:], big)
-		x.Dir = b[6]
-		x.Reserved = b[7]
-		x.ID = get32(b[8:], big)
-		x.Priority = 0
-		x.Scope = 0
-		x.Flags = 0
-		x.Reserved2 = get32(b[12:], big)
-		x.List = b[16:len(b):len(b)]
-	}
 }
 
 func (x *Policy) encode(id layout, big bool, b []byte) {
@@ -1230,12 +1022,6 @@ type PolicySeq struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *PolicySeq) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Seq = get32(b[4:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *PolicySeq) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], big, x.Seq)
@@ -1288,23 +1074,37 @@ func (x *Request) decode(id layout, big bool, b []byte) {
 	switch id {
 	case layoutSadbXIpsecrequest:
 		_ = b[15]
-		x.Len = get16(b[0:], big)
-		x.Proto = get16(b[2:], big)
 		x.Mode = b[4]
 		x.Level = b[5]
-		x.Reserved1 = get16(b[6:], big)
-		x.ReqID = get32(b[8:], big)
-		x.Reserved2 = get32(b[12:], big)
+		if big {
+			x.Len = uint16(b[1]) | uint16(b[0])<<8
+			x.Proto = uint16(b[3]) | uint16(b[2])<<8
+			x.Reserved1 = uint16(b[7]) | uint16(b[6])<<8
+			x.ReqID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Reserved2 = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Len = uint16(b[0]) | uint16(b[1])<<8
+			x.Proto = uint16(b[2]) | uint16(b[3])<<8
+			x.Reserved1 = uint16(b[6]) | uint16(b[7])<<8
+			x.ReqID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Reserved2 = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
 		x.Sockaddrs = b[16:len(b):len(b)]
 	case layoutSadbXIpsecrequestKame:
 		_ = b[7]
-		x.Len = get16(b[0:], big)
-		x.Proto = get16(b[2:], big)
+		x.Reserved1 = 0
+		x.Reserved2 = 0
 		x.Mode = b[4]
 		x.Level = b[5]
-		x.Reserved1 = 0
-		x.ReqID = uint32(get16(b[6:], big))
-		x.Reserved2 = 0
+		if big {
+			x.Len = uint16(b[1]) | uint16(b[0])<<8
+			x.Proto = uint16(b[3]) | uint16(b[2])<<8
+			x.ReqID = uint32(uint16(b[7]) | uint16(b[6])<<8)
+		} else {
+			x.Len = uint16(b[0]) | uint16(b[1])<<8
+			x.Proto = uint16(b[2]) | uint16(b[3])<<8
+			x.ReqID = uint32(uint16(b[6]) | uint16(b[7])<<8)
+		}
 		x.Sockaddrs = b[8:len(b):len(b)]
 	}
 }
@@ -1341,13 +1141,6 @@ type NATTType struct {
 	Type     uint8
 	Reserved [3]byte
 	Tail     Secret // bytes beyond the structure, normally none
-}
-
-func (x *NATTType) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Type = b[4]
-	x.Reserved = [3]byte(b[5:8])
-	x.Tail = b[8:len(b):len(b)]
 }
 
 func (x *NATTType) encode(id layout, big bool, b []byte) {
@@ -1394,13 +1187,6 @@ type NATTPort struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *NATTPort) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Port = get16(b[4:], true)
-	x.Reserved = get16(b[6:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *NATTPort) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put16(b[4:], true, x.Port)
@@ -1435,13 +1221,6 @@ type NATTFrag struct {
 	FragLen  uint16 // bytes
 	Reserved uint16
 	Tail     Secret // bytes beyond the structure, normally none
-}
-
-func (x *NATTFrag) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.FragLen = get16(b[4:], big)
-	x.Reserved = get16(b[6:], big)
-	x.Tail = b[8:len(b):len(b)]
 }
 
 func (x *NATTFrag) encode(id layout, big bool, b []byte) {
@@ -1489,14 +1268,6 @@ type SecCtx struct {
 	Context []byte // CtxLen octets and padding
 }
 
-func (x *SecCtx) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.CtxAlg = b[4]
-	x.CtxDOI = b[5]
-	x.CtxLen = get16(b[6:], big)
-	x.Context = b[8:len(b):len(b)]
-}
-
 func (x *SecCtx) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	b[4] = x.CtxAlg
@@ -1539,12 +1310,6 @@ type KMAddress struct {
 	Header
 	Reserved  uint32
 	Sockaddrs []byte // two sockaddrs and their padding, as on the wire
-}
-
-func (x *KMAddress) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Reserved = get32(b[4:], big)
-	x.Sockaddrs = b[8:len(b):len(b)]
 }
 
 func (x *KMAddress) encode(id layout, big bool, b []byte) {
@@ -1593,16 +1358,6 @@ type Filter struct {
 	Tail         Secret // bytes beyond the structure, normally none
 }
 
-func (x *Filter) decode(id layout, big bool, b []byte) {
-	_ = b[39]
-	x.SrcAddr = [16]byte(b[4:20])
-	x.DstAddr = [16]byte(b[20:36])
-	x.Family = get16(b[36:], big)
-	x.SrcPrefixLen = b[38]
-	x.DstPrefixLen = b[39]
-	x.Tail = b[40:len(b):len(b)]
-}
-
 func (x *Filter) encode(id layout, big bool, b []byte) {
 	_ = b[39]
 	copy(b[4:20], x.SrcAddr[:])
@@ -1649,12 +1404,6 @@ type SAReplay struct {
 	Tail   Secret // bytes beyond the structure, normally none
 }
 
-func (x *SAReplay) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Replay = get32(b[4:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *SAReplay) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], big, x.Replay)
@@ -1696,13 +1445,6 @@ type IfHWOffload struct {
 	Flags uint32
 	If    [32]byte
 	Tail  Secret // bytes beyond the structure, normally none
-}
-
-func (x *IfHWOffload) decode(id layout, big bool, b []byte) {
-	_ = b[39]
-	x.Flags = get32(b[4:], big)
-	x.If = [32]byte(b[8:40])
-	x.Tail = b[40:len(b):len(b)]
 }
 
 func (x *IfHWOffload) encode(id layout, big bool, b []byte) {
@@ -1752,16 +1494,6 @@ type IPsecIf struct {
 	Tail         Secret // bytes beyond the structure, normally none
 }
 
-func (x *IPsecIf) decode(id layout, big bool, b []byte) {
-	_ = b[79]
-	x.InternalIf = [24]byte(b[4:28])
-	x.OutgoingIf = [24]byte(b[28:52])
-	x.IPsecIf = [24]byte(b[52:76])
-	x.InitDisabled = get16(b[76:], big)
-	x.Reserved = get16(b[78:], big)
-	x.Tail = b[80:len(b):len(b)]
-}
-
 func (x *IPsecIf) encode(id layout, big bool, b []byte) {
 	_ = b[79]
 	copy(b[4:28], x.InternalIf[:])
@@ -1809,23 +1541,6 @@ type SessionID struct {
 	V0   uint64
 	V1   uint64
 	Tail Secret // bytes beyond the structure, normally none
-}
-
-func (x *SessionID) decode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbSessionId:
-		_ = b[23]
-		x.Pad = [4]byte(b[4:8])
-		x.V0 = get64(b[8:], big)
-		x.V1 = get64(b[16:], big)
-		x.Tail = b[24:len(b):len(b)]
-	case layoutSadbSessionIdIlp32:
-		_ = b[23]
-		x.Pad = [4]byte(b[20:24])
-		x.V0 = get64(b[4:], big)
-		x.V1 = get64(b[12:], big)
-		x.Tail = b[24:len(b):len(b)]
-	}
 }
 
 func (x *SessionID) encode(id layout, big bool, b []byte) {
@@ -1885,14 +1600,6 @@ type SAStats struct {
 	List     []byte // the entries, as on the wire
 }
 
-func (x *SAStats) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Dir = get32(b[4:], big)
-	x.Reserved = get32(b[8:], big)
-	x.ListLen = get32(b[12:], big)
-	x.List = b[16:len(b):len(b)]
-}
-
 func (x *SAStats) encode(id layout, big bool, b []byte) {
 	_ = b[15]
 	put32(b[4:], big, x.Dir)
@@ -1939,9 +1646,13 @@ type SAStat struct {
 
 func (x *SAStat) decode(id layout, big bool, b []byte) {
 	_ = b[39]
-	x.SPI = get32(b[0:], true)
-	x.Created = get32(b[4:], big)
+	x.SPI = uint32(b[3]) | uint32(b[2])<<8 | uint32(b[1])<<16 | uint32(b[0])<<24
 	x.LifetimeC = [32]byte(b[8:40])
+	if big {
+		x.Created = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+	} else {
+		x.Created = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+	}
 }
 
 func (x *SAStat) encode(id layout, big bool, dst []byte) []byte {
@@ -1962,15 +1673,6 @@ type Protocol struct {
 	Flags     uint8
 	Reserved2 uint8
 	Tail      Secret // bytes beyond the structure, normally none
-}
-
-func (x *Protocol) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Proto = b[4]
-	x.Direction = b[5]
-	x.Flags = b[6]
-	x.Reserved2 = b[7]
-	x.Tail = b[8:len(b):len(b)]
 }
 
 func (x *Protocol) encode(id layout, big bool, b []byte) {
@@ -2019,13 +1721,6 @@ type UDPEncap struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *UDPEncap) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Port = get16(b[4:], true)
-	x.Reserved = get16(b[6:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *UDPEncap) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put16(b[4:], true, x.Port)
@@ -2069,12 +1764,6 @@ type Tag struct {
 	Data   []byte // TagLen octets and padding
 }
 
-func (x *Tag) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.TagLen = get32(b[4:], big)
-	x.Data = b[8:len(b):len(b)]
-}
-
 func (x *Tag) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], big, x.TagLen)
@@ -2115,12 +1804,6 @@ type Tap struct {
 	Header
 	Unit uint32
 	Tail Secret // bytes beyond the structure, normally none
-}
-
-func (x *Tap) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Unit = get32(b[4:], big)
-	x.Tail = b[8:len(b):len(b)]
 }
 
 func (x *Tap) encode(id layout, big bool, b []byte) {
@@ -2166,13 +1849,6 @@ type RDomain struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *RDomain) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Dom1 = get16(b[4:], big)
-	x.Dom2 = get16(b[6:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *RDomain) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put16(b[4:], big, x.Dom1)
@@ -2216,12 +1892,6 @@ type MTU struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *MTU) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.MTU = get32(b[4:], big)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *MTU) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], big, x.MTU)
@@ -2263,13 +1933,6 @@ type ReplayCount struct {
 	Reserved uint32
 	Count    uint64 // packets
 	Tail     Secret // bytes beyond the structure, normally none
-}
-
-func (x *ReplayCount) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Reserved = get32(b[4:], big)
-	x.Count = get64(b[8:], big)
-	x.Tail = b[16:len(b):len(b)]
 }
 
 func (x *ReplayCount) encode(id layout, big bool, b []byte) {
@@ -2321,20 +1984,6 @@ type Counter struct {
 	InDecompBytes  uint64 // bytes
 	OutUncompBytes uint64 // bytes
 	Tail           Secret // bytes beyond the structure, normally none
-}
-
-func (x *Counter) decode(id layout, big bool, b []byte) {
-	_ = b[71]
-	x.Pad = get32(b[4:], big)
-	x.InPackets = get64(b[8:], big)
-	x.OutPackets = get64(b[16:], big)
-	x.InBytes = get64(b[24:], big)
-	x.OutBytes = get64(b[32:], big)
-	x.InDrops = get64(b[40:], big)
-	x.OutDrops = get64(b[48:], big)
-	x.InDecompBytes = get64(b[56:], big)
-	x.OutUncompBytes = get64(b[64:], big)
-	x.Tail = b[72:len(b):len(b)]
 }
 
 func (x *Counter) encode(id layout, big bool, b []byte) {
@@ -2389,14 +2038,6 @@ type Iface struct {
 	Tail      Secret // bytes beyond the structure, normally none
 }
 
-func (x *Iface) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Unit = get32(b[4:], big)
-	x.Direction = b[8]
-	x.Reserved = [7]byte(b[9:16])
-	x.Tail = b[16:len(b):len(b)]
-}
-
 func (x *Iface) encode(id layout, big bool, b []byte) {
 	_ = b[15]
 	put32(b[4:], big, x.Unit)
@@ -2442,13 +2083,6 @@ type Credentials struct {
 	Data     Secret // everything after the fixed part
 }
 
-func (x *Credentials) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.Type = get16(b[4:], big)
-	x.Reserved = get16(b[6:], big)
-	x.Data = b[8:len(b):len(b)]
-}
-
 func (x *Credentials) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put16(b[4:], big, x.Type)
@@ -2482,12 +2116,6 @@ type ExtendedRegister struct {
 	Header
 	SATypes [4]byte
 	More    []byte // more SA types
-}
-
-func (x *ExtendedRegister) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.SATypes = [4]byte(b[4:8])
-	x.More = b[8:len(b):len(b)]
 }
 
 func (x *ExtendedRegister) encode(id layout, big bool, b []byte) {
@@ -2545,16 +2173,29 @@ func (x *ExtendedComb) decode(id layout, big bool, b []byte) {
 	_ = b[63]
 	x.NumAlgs = b[0]
 	x.Reserved = b[1]
-	x.Flags = get16(b[2:], big)
-	x.Reserved2 = get32(b[4:], big)
-	x.SoftAllocations = get32(b[8:], big)
-	x.HardAllocations = get32(b[12:], big)
-	x.SoftBytes = get64(b[16:], big)
-	x.HardBytes = get64(b[24:], big)
-	x.SoftAddTime = get64(b[32:], big)
-	x.HardAddTime = get64(b[40:], big)
-	x.SoftUseTime = get64(b[48:], big)
-	x.HardUseTime = get64(b[56:], big)
+	if big {
+		x.Flags = uint16(b[3]) | uint16(b[2])<<8
+		x.Reserved2 = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		x.SoftAllocations = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+		x.HardAllocations = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		x.SoftBytes = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+		x.HardBytes = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+		x.SoftAddTime = uint64(b[39]) | uint64(b[38])<<8 | uint64(b[37])<<16 | uint64(b[36])<<24 | uint64(b[35])<<32 | uint64(b[34])<<40 | uint64(b[33])<<48 | uint64(b[32])<<56
+		x.HardAddTime = uint64(b[47]) | uint64(b[46])<<8 | uint64(b[45])<<16 | uint64(b[44])<<24 | uint64(b[43])<<32 | uint64(b[42])<<40 | uint64(b[41])<<48 | uint64(b[40])<<56
+		x.SoftUseTime = uint64(b[55]) | uint64(b[54])<<8 | uint64(b[53])<<16 | uint64(b[52])<<24 | uint64(b[51])<<32 | uint64(b[50])<<40 | uint64(b[49])<<48 | uint64(b[48])<<56
+		x.HardUseTime = uint64(b[63]) | uint64(b[62])<<8 | uint64(b[61])<<16 | uint64(b[60])<<24 | uint64(b[59])<<32 | uint64(b[58])<<40 | uint64(b[57])<<48 | uint64(b[56])<<56
+	} else {
+		x.Flags = uint16(b[2]) | uint16(b[3])<<8
+		x.Reserved2 = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		x.SoftAllocations = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+		x.HardAllocations = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		x.SoftBytes = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+		x.HardBytes = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+		x.SoftAddTime = uint64(b[32]) | uint64(b[33])<<8 | uint64(b[34])<<16 | uint64(b[35])<<24 | uint64(b[36])<<32 | uint64(b[37])<<40 | uint64(b[38])<<48 | uint64(b[39])<<56
+		x.HardAddTime = uint64(b[40]) | uint64(b[41])<<8 | uint64(b[42])<<16 | uint64(b[43])<<24 | uint64(b[44])<<32 | uint64(b[45])<<40 | uint64(b[46])<<48 | uint64(b[47])<<56
+		x.SoftUseTime = uint64(b[48]) | uint64(b[49])<<8 | uint64(b[50])<<16 | uint64(b[51])<<24 | uint64(b[52])<<32 | uint64(b[53])<<40 | uint64(b[54])<<48 | uint64(b[55])<<56
+		x.HardUseTime = uint64(b[56]) | uint64(b[57])<<8 | uint64(b[58])<<16 | uint64(b[59])<<24 | uint64(b[60])<<32 | uint64(b[61])<<40 | uint64(b[62])<<48 | uint64(b[63])<<56
+	}
 }
 
 func (x *ExtendedComb) encode(id layout, big bool, dst []byte) []byte {
@@ -2592,8 +2233,13 @@ func (x *AlgDesc) decode(id layout, big bool, b []byte) {
 	x.AlgType = b[1]
 	x.Alg = b[2]
 	x.Reserved = b[3]
-	x.MinBits = get16(b[4:], big)
-	x.MaxBits = get16(b[6:], big)
+	if big {
+		x.MinBits = uint16(b[5]) | uint16(b[4])<<8
+		x.MaxBits = uint16(b[7]) | uint16(b[6])<<8
+	} else {
+		x.MinBits = uint16(b[4]) | uint16(b[5])<<8
+		x.MaxBits = uint16(b[6]) | uint16(b[7])<<8
+	}
 }
 
 func (x *AlgDesc) encode(id layout, big bool, dst []byte) []byte {
@@ -2616,14 +2262,6 @@ type KMCookie struct {
 	Cookie   uint32
 	Reserved uint32
 	Tail     Secret // bytes beyond the structure, normally none
-}
-
-func (x *KMCookie) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Proto = get32(b[4:], big)
-	x.Cookie = get32(b[8:], big)
-	x.Reserved = get32(b[12:], big)
-	x.Tail = b[16:len(b):len(b)]
 }
 
 func (x *KMCookie) encode(id layout, big bool, b []byte) {
@@ -2670,12 +2308,6 @@ type Pair struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *Pair) decode(id layout, big bool, b []byte) {
-	_ = b[7]
-	x.SPI = get32(b[4:], true)
-	x.Tail = b[8:len(b):len(b)]
-}
-
 func (x *Pair) encode(id layout, big bool, b []byte) {
 	_ = b[7]
 	put32(b[4:], true, x.SPI)
@@ -2719,13 +2351,6 @@ type ReplayCounter struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *ReplayCounter) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Replay32 = get32(b[4:], big)
-	x.Replay64 = get64(b[8:], big)
-	x.Tail = b[16:len(b):len(b)]
-}
-
 func (x *ReplayCounter) encode(id layout, big bool, b []byte) {
 	_ = b[15]
 	put32(b[4:], big, x.Replay32)
@@ -2762,13 +2387,6 @@ type ExtendedDump struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *ExtendedDump) decode(id layout, big bool, b []byte) {
-	_ = b[15]
-	x.Reserved = get32(b[4:], big)
-	x.Timeout = get64(b[8:], big)
-	x.Tail = b[16:len(b):len(b)]
-}
-
 func (x *ExtendedDump) encode(id layout, big bool, b []byte) {
 	_ = b[15]
 	put32(b[4:], big, x.Reserved)
@@ -2802,173 +2420,6 @@ func (x *ExtendedDump) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.Ser
 
 // String shows the fields without secrets.
 func (x *ExtendedDump) String() string { return extensionString(x) }
-
-// newExtension makes the Go struct for a layout and decodes h.Contents into it.
-func newExtension(h Header, id layout, big bool) Extension {
-	switch id {
-	case layoutSadbSa, layoutSadbSa2:
-		x := &SA{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbLifetime:
-		x := &Lifetime{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbAddress, layoutSadbAddressOpenbsd:
-		x := &Address{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbKey:
-		x := &Key{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbIdent:
-		x := &Identity{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbSens, layoutSadbSensIllumos:
-		x := &Sensitivity{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbProp, layoutSadbPropOpenbsd, layoutSadbPropIllumos:
-		x := &Proposal{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbPropIllumosEprop:
-		x := &ExtendedProposal{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbSupported:
-		x := &Supported{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbSpirange, layoutSadbSpirangeIllumos:
-		x := &SPIRange{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXKmprivate:
-		x := &KMPrivate{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXSa2, layoutSadbXSa2Darwin:
-		x := &SA2{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXPolicy, layoutSadbXPolicyFreebsd, layoutSadbXPolicyNetbsd, layoutSadbXPolicyKame:
-		x := &Policy{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXPolicyOpenbsd:
-		x := &PolicySeq{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXNatTType:
-		x := &NATTType{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXNatTPort:
-		x := &NATTPort{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXNatTFrag:
-		x := &NATTFrag{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXSecCtx:
-		x := &SecCtx{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXKmaddress:
-		x := &KMAddress{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXFilter:
-		x := &Filter{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXSaReplay:
-		x := &SAReplay{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXIfHwOffl:
-		x := &IfHWOffload{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXIpsecif:
-		x := &IPsecIf{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbSessionId, layoutSadbSessionIdIlp32:
-		x := &SessionID{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbSastat:
-		x := &SAStats{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbProtocol:
-		x := &Protocol{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXUdpencap:
-		x := &UDPEncap{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXTag:
-		x := &Tag{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXTap:
-		x := &Tap{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXRdomain:
-		x := &RDomain{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXMtu:
-		x := &MTU{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXReplay:
-		x := &ReplayCount{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXCounter:
-		x := &Counter{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXIface:
-		x := &Iface{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXCred:
-		x := &Credentials{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXEreg:
-		x := &ExtendedRegister{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXKmc:
-		x := &KMCookie{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXPair:
-		x := &Pair{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXReplayCtr:
-		x := &ReplayCounter{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	case layoutSadbXEdump:
-		x := &ExtendedDump{Header: h}
-		x.decode(id, big, h.Contents)
-		return x
-	}
-	return nil
-}
 
 // slots holds one Go struct for each meaning.
 type slots struct {
@@ -3181,329 +2632,1705 @@ func (s *slots) slot(m shape.Meaning) Extension {
 	return nil
 }
 
-// decodeSlot decodes h.Contents into the struct for h's meaning.
-func (s *slots) decodeSlot(h Header, id layout, big bool) {
-	switch h.kind.meaning() {
-	case shape.MSA:
-		x := &s.sSA[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeCurrent:
-		x := &s.sLifetime[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeHard:
-		x := &s.sLifetime[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeSoft:
-		x := &s.sLifetime[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressSrc:
-		x := &s.sAddress[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressDst:
-		x := &s.sAddress[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressProxy:
-		x := &s.sAddress[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MKeyAuth:
-		x := &s.sKey[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MKeyEncrypt:
-		x := &s.sKey[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MIdentitySrc:
-		x := &s.sIdentity[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MIdentityDst:
-		x := &s.sIdentity[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSensitivity:
-		x := &s.sSensitivity[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MProposal:
-		x := &s.sProposal
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSupportedAuth:
-		x := &s.sSupported[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSupportedEncrypt:
-		x := &s.sSupported[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSPIRange:
-		x := &s.sSPIRange
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MKMPrivate:
-		x := &s.sKMPrivate
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MPolicy:
-		x := &s.sPolicy
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSA2:
-		x := &s.sSA2
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTType:
-		x := &s.sNATTType
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTSrcPort:
-		x := &s.sNATTPort[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTDstPort:
-		x := &s.sNATTPort[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTOA:
-		x := &s.sAddress[3]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSecCtx:
-		x := &s.sSecCtx
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MKMAddress:
-		x := &s.sKMAddress
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MFilter:
-		x := &s.sFilter
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTOAR:
-		x := &s.sAddress[4]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNATTFrag:
-		x := &s.sNATTFrag
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSAReplay:
-		x := &s.sSAReplay
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNewAddressSrc:
-		x := &s.sAddress[5]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MNewAddressDst:
-		x := &s.sAddress[6]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeCurrentSWOffload:
-		x := &s.sLifetime[3]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeCurrentHWOffload:
-		x := &s.sLifetime[4]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MIfHWOffload:
-		x := &s.sIfHWOffload
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSrcMask:
-		x := &s.sAddress[7]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MDstMask:
-		x := &s.sAddress[8]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MProtocol:
-		x := &s.sProtocol[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MFlowType:
-		x := &s.sProtocol[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSrcFlow:
-		x := &s.sAddress[9]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MDstFlow:
-		x := &s.sAddress[10]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSecondSA:
-		x := &s.sSA[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MDst2:
-		x := &s.sAddress[11]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MPolicySeq:
-		x := &s.sPolicySeq
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLocalCredentials:
-		x := &s.sCredentials[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MRemoteCredentials:
-		x := &s.sCredentials[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLocalAuth:
-		x := &s.sCredentials[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MRemoteAuth:
-		x := &s.sCredentials[3]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSupportedComp:
-		x := &s.sSupported[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MUDPEncap:
-		x := &s.sUDPEncap
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeLastUse:
-		x := &s.sLifetime[5]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MTag:
-		x := &s.sTag
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MTap:
-		x := &s.sTap
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSAType2:
-		x := &s.sProtocol[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MCounter:
-		x := &s.sCounter
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MRDomain:
-		x := &s.sRDomain
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MMTU:
-		x := &s.sMTU
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MReplayCount:
-		x := &s.sReplayCount
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MIface:
-		x := &s.sIface
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSessionID:
-		x := &s.sSessionID
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MSAStats:
-		x := &s.sSAStats
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MIPsecIf:
-		x := &s.sIPsecIf[0]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddrRangeSrcStart:
-		x := &s.sAddress[12]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddrRangeSrcEnd:
-		x := &s.sAddress[13]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddrRangeDstStart:
-		x := &s.sAddress[14]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddrRangeDstEnd:
-		x := &s.sAddress[15]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MMigrateAddressSrc:
-		x := &s.sAddress[16]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MMigrateAddressDst:
-		x := &s.sAddress[17]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MMigrateIPsecIf:
-		x := &s.sIPsecIf[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MExtendedRegister:
-		x := &s.sExtendedRegister
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MExtendedProposal:
-		x := &s.sExtendedProposal
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MKMCookie:
-		x := &s.sKMCookie
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressNATTLocal:
-		x := &s.sAddress[18]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressNATTRemote:
-		x := &s.sAddress[19]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MAddressInnerDst:
-		x := &s.sAddress[20]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MPair:
-		x := &s.sPair
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MReplayValue:
-		x := &s.sReplayCounter
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MExtendedDump:
-		x := &s.sExtendedDump
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MLifetimeIdle:
-		x := &s.sLifetime[6]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MOuterSensitivity:
-		x := &s.sSensitivity[1]
-		x.Header = h
-		x.decode(id, big, h.Contents)
-	case shape.MStrAuth:
-		x := &s.sKey[2]
-		x.Header = h
-		x.decode(id, big, h.Contents)
+// slotOf is where in its array in slots the struct for a meaning stands.
+var slotOf = [shape.NumMeanings]uint8{
+	shape.MLifetimeHard:             1,
+	shape.MLifetimeSoft:             2,
+	shape.MAddressDst:               1,
+	shape.MAddressProxy:             2,
+	shape.MKeyEncrypt:               1,
+	shape.MIdentityDst:              1,
+	shape.MSupportedEncrypt:         1,
+	shape.MNATTDstPort:              1,
+	shape.MNATTOA:                   3,
+	shape.MNATTOAR:                  4,
+	shape.MNewAddressSrc:            5,
+	shape.MNewAddressDst:            6,
+	shape.MLifetimeCurrentSWOffload: 3,
+	shape.MLifetimeCurrentHWOffload: 4,
+	shape.MSrcMask:                  7,
+	shape.MDstMask:                  8,
+	shape.MFlowType:                 1,
+	shape.MSrcFlow:                  9,
+	shape.MDstFlow:                  10,
+	shape.MSecondSA:                 1,
+	shape.MDst2:                     11,
+	shape.MRemoteCredentials:        1,
+	shape.MLocalAuth:                2,
+	shape.MRemoteAuth:               3,
+	shape.MSupportedComp:            2,
+	shape.MLifetimeLastUse:          5,
+	shape.MSAType2:                  2,
+	shape.MAddrRangeSrcStart:        12,
+	shape.MAddrRangeSrcEnd:          13,
+	shape.MAddrRangeDstStart:        14,
+	shape.MAddrRangeDstEnd:          15,
+	shape.MMigrateAddressSrc:        16,
+	shape.MMigrateAddressDst:        17,
+	shape.MMigrateIPsecIf:           1,
+	shape.MAddressNATTLocal:         18,
+	shape.MAddressNATTRemote:        19,
+	shape.MAddressInnerDst:          20,
+	shape.MLifetimeIdle:             6,
+	shape.MOuterSensitivity:         1,
+	shape.MStrAuth:                  2,
+}
+
+// newExtension decodes h.Contents, in the layout, into a new struct.
+func newExtension(h *Header, id layout, big bool) Extension {
+	b := h.Contents
+	switch id {
+	case layoutSadbSa:
+		x := new(SA)
+		x.Header = *h
+		_ = b[15]
+		x.NATTPort = 0
+		x.NATTInterval = 0
+		x.NATTOffloadInterval = 0
+		x.NATTSrcPort = 0
+		x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		x.Replay = b[8]
+		x.State = b[9]
+		x.Auth = b[10]
+		x.Encrypt = b[11]
+		if big {
+			x.Flags = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Flags = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbSa2:
+		x := new(SA)
+		x.Header = *h
+		_ = b[23]
+		x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		x.Replay = b[8]
+		x.State = b[9]
+		x.Auth = b[10]
+		x.Encrypt = b[11]
+		if big {
+			x.Flags = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			x.NATTPort = uint16(b[17]) | uint16(b[16])<<8
+			x.NATTInterval = uint16(b[19]) | uint16(b[18])<<8
+			x.NATTOffloadInterval = uint16(b[21]) | uint16(b[20])<<8
+			x.NATTSrcPort = uint16(b[23]) | uint16(b[22])<<8
+		} else {
+			x.Flags = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			x.NATTPort = uint16(b[16]) | uint16(b[17])<<8
+			x.NATTInterval = uint16(b[18]) | uint16(b[19])<<8
+			x.NATTOffloadInterval = uint16(b[20]) | uint16(b[21])<<8
+			x.NATTSrcPort = uint16(b[22]) | uint16(b[23])<<8
+		}
+		if len(b) > 24 {
+			x.Tail = b[24:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbLifetime:
+		x := new(Lifetime)
+		x.Header = *h
+		_ = b[31]
+		if big {
+			x.Allocations = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Bytes = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			x.AddTime = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+			x.UseTime = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+		} else {
+			x.Allocations = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Bytes = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			x.AddTime = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+			x.UseTime = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+		}
+		if len(b) > 32 {
+			x.Tail = b[32:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbAddress:
+		x := new(Address)
+		x.Header = *h
+		_ = b[7]
+		x.Proto = b[4]
+		x.PrefixLen = b[5]
+		if big {
+			x.Reserved = uint32(uint16(b[7]) | uint16(b[6])<<8)
+		} else {
+			x.Reserved = uint32(uint16(b[6]) | uint16(b[7])<<8)
+		}
+		x.Sockaddr = b[8:len(b):len(b)]
+		return x
+	case layoutSadbAddressOpenbsd:
+		x := new(Address)
+		x.Header = *h
+		_ = b[7]
+		x.Proto = 0
+		x.PrefixLen = 0
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		x.Sockaddr = b[8:len(b):len(b)]
+		return x
+	case layoutSadbKey:
+		x := new(Key)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Bits = uint16(b[5]) | uint16(b[4])<<8
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Bits = uint16(b[4]) | uint16(b[5])<<8
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+		x.Octets = b[8:len(b):len(b)]
+		return x
+	case layoutSadbIdent:
+		x := new(Identity)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			x.ID = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			x.ID = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+		}
+		x.Data = b[16:len(b):len(b)]
+		return x
+	case layoutSadbSens:
+		x := new(Sensitivity)
+		x.Header = *h
+		_ = b[15]
+		x.SensLevel = b[8]
+		x.SensLen = b[9]
+		x.IntegLevel = b[10]
+		x.IntegLen = b[11]
+		if big {
+			x.DPD = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.DPD = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.Bitmaps = b[16:len(b):len(b)]
+		return x
+	case layoutSadbSensIllumos:
+		x := new(Sensitivity)
+		x.Header = *h
+		_ = b[15]
+		x.SensLevel = b[8]
+		x.SensLen = b[9]
+		x.IntegLevel = b[10]
+		x.IntegLen = b[11]
+		if big {
+			x.DPD = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.DPD = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.Bitmaps = b[16:len(b):len(b)]
+		return x
+	case layoutSadbProp:
+		x := new(Proposal)
+		x.Header = *h
+		_ = b[7]
+		x.Num = 0
+		x.EReserved = 0
+		x.NumECombs = 0
+		x.Replay = b[4]
+		x.Reserved = [3]byte(b[5:8])
+		x.List = b[8:len(b):len(b)]
+		return x
+	case layoutSadbPropOpenbsd:
+		x := new(Proposal)
+		x.Header = *h
+		_ = b[7]
+		x.EReserved = 0
+		x.NumECombs = 0
+		x.Replay = b[5]
+		x.Reserved = [3]byte{}
+		copy(x.Reserved[:], b[6:8])
+		x.Num = b[4]
+		x.List = b[8:len(b):len(b)]
+		return x
+	case layoutSadbPropIllumos:
+		x := new(Proposal)
+		x.Header = *h
+		_ = b[7]
+		x.Reserved = [3]byte{}
+		x.Num = 0
+		x.Replay = b[4]
+		x.EReserved = b[5]
+		if big {
+			x.NumECombs = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.NumECombs = uint16(b[6]) | uint16(b[7])<<8
+		}
+		x.List = b[8:len(b):len(b)]
+		return x
+	case layoutSadbPropIllumosEprop:
+		x := new(ExtendedProposal)
+		x.Header = *h
+		_ = b[7]
+		x.Replay = b[4]
+		x.Reserved = b[5]
+		if big {
+			x.NumCombs = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.NumCombs = uint16(b[6]) | uint16(b[7])<<8
+		}
+		x.List = b[8:len(b):len(b)]
+		return x
+	case layoutSadbSupported:
+		x := new(Supported)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		x.List = b[8:len(b):len(b)]
+		return x
+	case layoutSadbSpirange:
+		x := new(SPIRange)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Min = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Max = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Min = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Max = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbSpirangeIllumos:
+		x := new(SPIRange)
+		x.Header = *h
+		_ = b[15]
+		x.Min = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		x.Max = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+		if big {
+			x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXKmprivate:
+		x := new(KMPrivate)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		x.Data = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXSa2:
+		x := new(SA2)
+		x.Header = *h
+		_ = b[15]
+		x.AlwaysExpire = 0
+		x.Flags = 0
+		x.Mode = b[4]
+		x.Reserved1 = b[5]
+		if big {
+			x.Reserved2 = uint16(b[7]) | uint16(b[6])<<8
+			x.Sequence = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.ReqID = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Reserved2 = uint16(b[6]) | uint16(b[7])<<8
+			x.Sequence = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.ReqID = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXSa2Darwin:
+		x := new(SA2)
+		x.Header = *h
+		_ = b[15]
+		x.Reserved1 = 0
+		x.Reserved2 = 0
+		x.Mode = b[4]
+		x.AlwaysExpire = b[5]
+		if big {
+			x.Sequence = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.ReqID = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			x.Flags = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Sequence = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.ReqID = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			x.Flags = uint16(b[6]) | uint16(b[7])<<8
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXPolicy:
+		x := new(Policy)
+		x.Header = *h
+		_ = b[15]
+		x.Scope = 0
+		x.Flags = 0
+		x.Reserved2 = 0
+		x.Dir = b[6]
+		x.Reserved = b[7]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Priority = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Priority = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.List = b[16:len(b):len(b)]
+		return x
+	case layoutSadbXPolicyFreebsd:
+		x := new(Policy)
+		x.Header = *h
+		_ = b[15]
+		x.Reserved = 0
+		x.Flags = 0
+		x.Reserved2 = 0
+		x.Dir = b[6]
+		x.Scope = b[7]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Priority = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Priority = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.List = b[16:len(b):len(b)]
+		return x
+	case layoutSadbXPolicyNetbsd:
+		x := new(Policy)
+		x.Header = *h
+		_ = b[15]
+		x.Reserved = 0
+		x.Priority = 0
+		x.Scope = 0
+		x.Dir = b[6]
+		x.Flags = b[7]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Reserved2 = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Reserved2 = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.List = b[16:len(b):len(b)]
+		return x
+	case layoutSadbXPolicyKame:
+		x := new(Policy)
+		x.Header = *h
+		_ = b[15]
+		x.Priority = 0
+		x.Scope = 0
+		x.Flags = 0
+		x.Dir = b[6]
+		x.Reserved = b[7]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Reserved2 = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Reserved2 = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.List = b[16:len(b):len(b)]
+		return x
+	case layoutSadbXPolicyOpenbsd:
+		x := new(PolicySeq)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Seq = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Seq = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXNatTType:
+		x := new(NATTType)
+		x.Header = *h
+		_ = b[7]
+		x.Type = b[4]
+		x.Reserved = [3]byte(b[5:8])
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXNatTPort:
+		x := new(NATTPort)
+		x.Header = *h
+		_ = b[7]
+		x.Port = uint16(b[5]) | uint16(b[4])<<8
+		if big {
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXNatTFrag:
+		x := new(NATTFrag)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.FragLen = uint16(b[5]) | uint16(b[4])<<8
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.FragLen = uint16(b[4]) | uint16(b[5])<<8
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXSecCtx:
+		x := new(SecCtx)
+		x.Header = *h
+		_ = b[7]
+		x.CtxAlg = b[4]
+		x.CtxDOI = b[5]
+		if big {
+			x.CtxLen = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.CtxLen = uint16(b[6]) | uint16(b[7])<<8
+		}
+		x.Context = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXKmaddress:
+		x := new(KMAddress)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		x.Sockaddrs = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXFilter:
+		x := new(Filter)
+		x.Header = *h
+		_ = b[39]
+		x.SrcAddr = [16]byte(b[4:20])
+		x.DstAddr = [16]byte(b[20:36])
+		x.SrcPrefixLen = b[38]
+		x.DstPrefixLen = b[39]
+		if big {
+			x.Family = uint16(b[37]) | uint16(b[36])<<8
+		} else {
+			x.Family = uint16(b[36]) | uint16(b[37])<<8
+		}
+		if len(b) > 40 {
+			x.Tail = b[40:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXSaReplay:
+		x := new(SAReplay)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Replay = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Replay = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXIfHwOffl:
+		x := new(IfHWOffload)
+		x.Header = *h
+		_ = b[39]
+		x.If = [32]byte(b[8:40])
+		if big {
+			x.Flags = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Flags = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 40 {
+			x.Tail = b[40:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXIpsecif:
+		x := new(IPsecIf)
+		x.Header = *h
+		_ = b[79]
+		x.InternalIf = [24]byte(b[4:28])
+		x.OutgoingIf = [24]byte(b[28:52])
+		x.IPsecIf = [24]byte(b[52:76])
+		if big {
+			x.InitDisabled = uint16(b[77]) | uint16(b[76])<<8
+			x.Reserved = uint16(b[79]) | uint16(b[78])<<8
+		} else {
+			x.InitDisabled = uint16(b[76]) | uint16(b[77])<<8
+			x.Reserved = uint16(b[78]) | uint16(b[79])<<8
+		}
+		if len(b) > 80 {
+			x.Tail = b[80:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbSessionId:
+		x := new(SessionID)
+		x.Header = *h
+		_ = b[23]
+		x.Pad = [4]byte(b[4:8])
+		if big {
+			x.V0 = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			x.V1 = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+		} else {
+			x.V0 = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			x.V1 = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+		}
+		if len(b) > 24 {
+			x.Tail = b[24:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbSessionIdIlp32:
+		x := new(SessionID)
+		x.Header = *h
+		_ = b[23]
+		x.Pad = [4]byte(b[20:24])
+		if big {
+			x.V0 = uint64(b[11]) | uint64(b[10])<<8 | uint64(b[9])<<16 | uint64(b[8])<<24 | uint64(b[7])<<32 | uint64(b[6])<<40 | uint64(b[5])<<48 | uint64(b[4])<<56
+			x.V1 = uint64(b[19]) | uint64(b[18])<<8 | uint64(b[17])<<16 | uint64(b[16])<<24 | uint64(b[15])<<32 | uint64(b[14])<<40 | uint64(b[13])<<48 | uint64(b[12])<<56
+		} else {
+			x.V0 = uint64(b[4]) | uint64(b[5])<<8 | uint64(b[6])<<16 | uint64(b[7])<<24 | uint64(b[8])<<32 | uint64(b[9])<<40 | uint64(b[10])<<48 | uint64(b[11])<<56
+			x.V1 = uint64(b[12]) | uint64(b[13])<<8 | uint64(b[14])<<16 | uint64(b[15])<<24 | uint64(b[16])<<32 | uint64(b[17])<<40 | uint64(b[18])<<48 | uint64(b[19])<<56
+		}
+		if len(b) > 24 {
+			x.Tail = b[24:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbSastat:
+		x := new(SAStats)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Dir = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Reserved = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.ListLen = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Dir = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Reserved = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.ListLen = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		x.List = b[16:len(b):len(b)]
+		return x
+	case layoutSadbProtocol:
+		x := new(Protocol)
+		x.Header = *h
+		_ = b[7]
+		x.Proto = b[4]
+		x.Direction = b[5]
+		x.Flags = b[6]
+		x.Reserved2 = b[7]
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXUdpencap:
+		x := new(UDPEncap)
+		x.Header = *h
+		_ = b[7]
+		x.Port = uint16(b[5]) | uint16(b[4])<<8
+		if big {
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXTag:
+		x := new(Tag)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.TagLen = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.TagLen = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		x.Data = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXTap:
+		x := new(Tap)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Unit = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Unit = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXRdomain:
+		x := new(RDomain)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Dom1 = uint16(b[5]) | uint16(b[4])<<8
+			x.Dom2 = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Dom1 = uint16(b[4]) | uint16(b[5])<<8
+			x.Dom2 = uint16(b[6]) | uint16(b[7])<<8
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXMtu:
+		x := new(MTU)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.MTU = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.MTU = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXReplay:
+		x := new(ReplayCount)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Count = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Count = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXCounter:
+		x := new(Counter)
+		x.Header = *h
+		_ = b[71]
+		if big {
+			x.Pad = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.InPackets = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			x.OutPackets = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+			x.InBytes = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+			x.OutBytes = uint64(b[39]) | uint64(b[38])<<8 | uint64(b[37])<<16 | uint64(b[36])<<24 | uint64(b[35])<<32 | uint64(b[34])<<40 | uint64(b[33])<<48 | uint64(b[32])<<56
+			x.InDrops = uint64(b[47]) | uint64(b[46])<<8 | uint64(b[45])<<16 | uint64(b[44])<<24 | uint64(b[43])<<32 | uint64(b[42])<<40 | uint64(b[41])<<48 | uint64(b[40])<<56
+			x.OutDrops = uint64(b[55]) | uint64(b[54])<<8 | uint64(b[53])<<16 | uint64(b[52])<<24 | uint64(b[51])<<32 | uint64(b[50])<<40 | uint64(b[49])<<48 | uint64(b[48])<<56
+			x.InDecompBytes = uint64(b[63]) | uint64(b[62])<<8 | uint64(b[61])<<16 | uint64(b[60])<<24 | uint64(b[59])<<32 | uint64(b[58])<<40 | uint64(b[57])<<48 | uint64(b[56])<<56
+			x.OutUncompBytes = uint64(b[71]) | uint64(b[70])<<8 | uint64(b[69])<<16 | uint64(b[68])<<24 | uint64(b[67])<<32 | uint64(b[66])<<40 | uint64(b[65])<<48 | uint64(b[64])<<56
+		} else {
+			x.Pad = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.InPackets = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			x.OutPackets = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+			x.InBytes = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+			x.OutBytes = uint64(b[32]) | uint64(b[33])<<8 | uint64(b[34])<<16 | uint64(b[35])<<24 | uint64(b[36])<<32 | uint64(b[37])<<40 | uint64(b[38])<<48 | uint64(b[39])<<56
+			x.InDrops = uint64(b[40]) | uint64(b[41])<<8 | uint64(b[42])<<16 | uint64(b[43])<<24 | uint64(b[44])<<32 | uint64(b[45])<<40 | uint64(b[46])<<48 | uint64(b[47])<<56
+			x.OutDrops = uint64(b[48]) | uint64(b[49])<<8 | uint64(b[50])<<16 | uint64(b[51])<<24 | uint64(b[52])<<32 | uint64(b[53])<<40 | uint64(b[54])<<48 | uint64(b[55])<<56
+			x.InDecompBytes = uint64(b[56]) | uint64(b[57])<<8 | uint64(b[58])<<16 | uint64(b[59])<<24 | uint64(b[60])<<32 | uint64(b[61])<<40 | uint64(b[62])<<48 | uint64(b[63])<<56
+			x.OutUncompBytes = uint64(b[64]) | uint64(b[65])<<8 | uint64(b[66])<<16 | uint64(b[67])<<24 | uint64(b[68])<<32 | uint64(b[69])<<40 | uint64(b[70])<<48 | uint64(b[71])<<56
+		}
+		if len(b) > 72 {
+			x.Tail = b[72:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXIface:
+		x := new(Iface)
+		x.Header = *h
+		_ = b[15]
+		x.Direction = b[8]
+		x.Reserved = [7]byte(b[9:16])
+		if big {
+			x.Unit = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		} else {
+			x.Unit = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXCred:
+		x := new(Credentials)
+		x.Header = *h
+		_ = b[7]
+		if big {
+			x.Type = uint16(b[5]) | uint16(b[4])<<8
+			x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+		} else {
+			x.Type = uint16(b[4]) | uint16(b[5])<<8
+			x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+		}
+		x.Data = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXEreg:
+		x := new(ExtendedRegister)
+		x.Header = *h
+		_ = b[7]
+		x.SATypes = [4]byte(b[4:8])
+		x.More = b[8:len(b):len(b)]
+		return x
+	case layoutSadbXKmc:
+		x := new(KMCookie)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Proto = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Cookie = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+		} else {
+			x.Proto = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Cookie = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+			x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXPair:
+		x := new(Pair)
+		x.Header = *h
+		_ = b[7]
+		x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+		if len(b) > 8 {
+			x.Tail = b[8:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXReplayCtr:
+		x := new(ReplayCounter)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Replay32 = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Replay64 = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+		} else {
+			x.Replay32 = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Replay64 = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	case layoutSadbXEdump:
+		x := new(ExtendedDump)
+		x.Header = *h
+		_ = b[15]
+		if big {
+			x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Timeout = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+		} else {
+			x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			x.Timeout = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+		}
+		if len(b) > 16 {
+			x.Tail = b[16:len(b):len(b)]
+		} else if x.Tail != nil {
+			x.Tail = nil
+		}
+		return x
+	}
+	return nil
+}
+
+// decode decodes the first extension of each meaning into its struct in m.
+func (m *Message) decode(d *dialect, big bool) {
+	list := m.Extensions
+	for i := range list {
+		h := &list[i]
+		k := h.kind.meaning()
+		if k == shape.NoMeaning {
+			continue
+		}
+		word, bit := &m.present[k>>6&1], uint64(1)<<(k&63)
+		if *word&bit != 0 {
+			m.Duplicate = true
+			continue
+		}
+		*word |= bit
+		e, b := &d.byMeaning[k], h.Contents
+		id := e.layout
+		if e.twoForms {
+			id = e.formOf(b, big)
+		}
+		switch id {
+		case layoutSadbSa:
+			x := &m.slots.sSA[e.slot]
+			x.Header = *h
+			_ = b[15]
+			x.NATTPort = 0
+			x.NATTInterval = 0
+			x.NATTOffloadInterval = 0
+			x.NATTSrcPort = 0
+			x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Replay = b[8]
+			x.State = b[9]
+			x.Auth = b[10]
+			x.Encrypt = b[11]
+			if big {
+				x.Flags = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Flags = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbSa2:
+			x := &m.slots.sSA[e.slot]
+			x.Header = *h
+			_ = b[23]
+			x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Replay = b[8]
+			x.State = b[9]
+			x.Auth = b[10]
+			x.Encrypt = b[11]
+			if big {
+				x.Flags = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+				x.NATTPort = uint16(b[17]) | uint16(b[16])<<8
+				x.NATTInterval = uint16(b[19]) | uint16(b[18])<<8
+				x.NATTOffloadInterval = uint16(b[21]) | uint16(b[20])<<8
+				x.NATTSrcPort = uint16(b[23]) | uint16(b[22])<<8
+			} else {
+				x.Flags = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+				x.NATTPort = uint16(b[16]) | uint16(b[17])<<8
+				x.NATTInterval = uint16(b[18]) | uint16(b[19])<<8
+				x.NATTOffloadInterval = uint16(b[20]) | uint16(b[21])<<8
+				x.NATTSrcPort = uint16(b[22]) | uint16(b[23])<<8
+			}
+			if len(b) > 24 {
+				x.Tail = b[24:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbLifetime:
+			x := &m.slots.sLifetime[e.slot]
+			x.Header = *h
+			_ = b[31]
+			if big {
+				x.Allocations = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Bytes = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+				x.AddTime = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+				x.UseTime = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+			} else {
+				x.Allocations = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Bytes = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+				x.AddTime = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+				x.UseTime = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+			}
+			if len(b) > 32 {
+				x.Tail = b[32:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbAddress:
+			x := &m.slots.sAddress[e.slot]
+			x.Header = *h
+			_ = b[7]
+			x.Proto = b[4]
+			x.PrefixLen = b[5]
+			if big {
+				x.Reserved = uint32(uint16(b[7]) | uint16(b[6])<<8)
+			} else {
+				x.Reserved = uint32(uint16(b[6]) | uint16(b[7])<<8)
+			}
+			x.Sockaddr = b[8:len(b):len(b)]
+		case layoutSadbAddressOpenbsd:
+			x := &m.slots.sAddress[e.slot]
+			x.Header = *h
+			_ = b[7]
+			x.Proto = 0
+			x.PrefixLen = 0
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			x.Sockaddr = b[8:len(b):len(b)]
+		case layoutSadbKey:
+			x := &m.slots.sKey[e.slot]
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Bits = uint16(b[5]) | uint16(b[4])<<8
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Bits = uint16(b[4]) | uint16(b[5])<<8
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			}
+			x.Octets = b[8:len(b):len(b)]
+		case layoutSadbIdent:
+			x := &m.slots.sIdentity[e.slot]
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+				x.ID = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+				x.ID = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			}
+			x.Data = b[16:len(b):len(b)]
+		case layoutSadbSens:
+			x := &m.slots.sSensitivity[e.slot]
+			x.Header = *h
+			_ = b[15]
+			x.SensLevel = b[8]
+			x.SensLen = b[9]
+			x.IntegLevel = b[10]
+			x.IntegLen = b[11]
+			if big {
+				x.DPD = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.DPD = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.Bitmaps = b[16:len(b):len(b)]
+		case layoutSadbSensIllumos:
+			x := &m.slots.sSensitivity[e.slot]
+			x.Header = *h
+			_ = b[15]
+			x.SensLevel = b[8]
+			x.SensLen = b[9]
+			x.IntegLevel = b[10]
+			x.IntegLen = b[11]
+			if big {
+				x.DPD = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.DPD = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.Bitmaps = b[16:len(b):len(b)]
+		case layoutSadbProp:
+			x := &m.slots.sProposal
+			x.Header = *h
+			_ = b[7]
+			x.Num = 0
+			x.EReserved = 0
+			x.NumECombs = 0
+			x.Replay = b[4]
+			x.Reserved = [3]byte(b[5:8])
+			x.List = b[8:len(b):len(b)]
+		case layoutSadbPropOpenbsd:
+			x := &m.slots.sProposal
+			x.Header = *h
+			_ = b[7]
+			x.EReserved = 0
+			x.NumECombs = 0
+			x.Replay = b[5]
+			x.Reserved = [3]byte{}
+			copy(x.Reserved[:], b[6:8])
+			x.Num = b[4]
+			x.List = b[8:len(b):len(b)]
+		case layoutSadbPropIllumos:
+			x := &m.slots.sProposal
+			x.Header = *h
+			_ = b[7]
+			x.Reserved = [3]byte{}
+			x.Num = 0
+			x.Replay = b[4]
+			x.EReserved = b[5]
+			if big {
+				x.NumECombs = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.NumECombs = uint16(b[6]) | uint16(b[7])<<8
+			}
+			x.List = b[8:len(b):len(b)]
+		case layoutSadbPropIllumosEprop:
+			x := &m.slots.sExtendedProposal
+			x.Header = *h
+			_ = b[7]
+			x.Replay = b[4]
+			x.Reserved = b[5]
+			if big {
+				x.NumCombs = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.NumCombs = uint16(b[6]) | uint16(b[7])<<8
+			}
+			x.List = b[8:len(b):len(b)]
+		case layoutSadbSupported:
+			x := &m.slots.sSupported[e.slot]
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			x.List = b[8:len(b):len(b)]
+		case layoutSadbSpirange:
+			x := &m.slots.sSPIRange
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Min = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Max = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Min = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Max = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbSpirangeIllumos:
+			x := &m.slots.sSPIRange
+			x.Header = *h
+			_ = b[15]
+			x.Min = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			x.Max = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+			if big {
+				x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXKmprivate:
+			x := &m.slots.sKMPrivate
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			x.Data = b[8:len(b):len(b)]
+		case layoutSadbXSa2:
+			x := &m.slots.sSA2
+			x.Header = *h
+			_ = b[15]
+			x.AlwaysExpire = 0
+			x.Flags = 0
+			x.Mode = b[4]
+			x.Reserved1 = b[5]
+			if big {
+				x.Reserved2 = uint16(b[7]) | uint16(b[6])<<8
+				x.Sequence = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.ReqID = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Reserved2 = uint16(b[6]) | uint16(b[7])<<8
+				x.Sequence = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.ReqID = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXSa2Darwin:
+			x := &m.slots.sSA2
+			x.Header = *h
+			_ = b[15]
+			x.Reserved1 = 0
+			x.Reserved2 = 0
+			x.Mode = b[4]
+			x.AlwaysExpire = b[5]
+			if big {
+				x.Sequence = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.ReqID = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+				x.Flags = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Sequence = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.ReqID = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+				x.Flags = uint16(b[6]) | uint16(b[7])<<8
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXPolicy:
+			x := &m.slots.sPolicy
+			x.Header = *h
+			_ = b[15]
+			x.Scope = 0
+			x.Flags = 0
+			x.Reserved2 = 0
+			x.Dir = b[6]
+			x.Reserved = b[7]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Priority = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Priority = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.List = b[16:len(b):len(b)]
+		case layoutSadbXPolicyFreebsd:
+			x := &m.slots.sPolicy
+			x.Header = *h
+			_ = b[15]
+			x.Reserved = 0
+			x.Flags = 0
+			x.Reserved2 = 0
+			x.Dir = b[6]
+			x.Scope = b[7]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Priority = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Priority = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.List = b[16:len(b):len(b)]
+		case layoutSadbXPolicyNetbsd:
+			x := &m.slots.sPolicy
+			x.Header = *h
+			_ = b[15]
+			x.Reserved = 0
+			x.Priority = 0
+			x.Scope = 0
+			x.Dir = b[6]
+			x.Flags = b[7]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Reserved2 = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Reserved2 = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.List = b[16:len(b):len(b)]
+		case layoutSadbXPolicyKame:
+			x := &m.slots.sPolicy
+			x.Header = *h
+			_ = b[15]
+			x.Priority = 0
+			x.Scope = 0
+			x.Flags = 0
+			x.Dir = b[6]
+			x.Reserved = b[7]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.ID = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Reserved2 = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.ID = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Reserved2 = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.List = b[16:len(b):len(b)]
+		case layoutSadbXPolicyOpenbsd:
+			x := &m.slots.sPolicySeq
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Seq = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Seq = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXNatTType:
+			x := &m.slots.sNATTType
+			x.Header = *h
+			_ = b[7]
+			x.Type = b[4]
+			x.Reserved = [3]byte(b[5:8])
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXNatTPort:
+			x := &m.slots.sNATTPort[e.slot]
+			x.Header = *h
+			_ = b[7]
+			x.Port = uint16(b[5]) | uint16(b[4])<<8
+			if big {
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXNatTFrag:
+			x := &m.slots.sNATTFrag
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.FragLen = uint16(b[5]) | uint16(b[4])<<8
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.FragLen = uint16(b[4]) | uint16(b[5])<<8
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXSecCtx:
+			x := &m.slots.sSecCtx
+			x.Header = *h
+			_ = b[7]
+			x.CtxAlg = b[4]
+			x.CtxDOI = b[5]
+			if big {
+				x.CtxLen = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.CtxLen = uint16(b[6]) | uint16(b[7])<<8
+			}
+			x.Context = b[8:len(b):len(b)]
+		case layoutSadbXKmaddress:
+			x := &m.slots.sKMAddress
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			x.Sockaddrs = b[8:len(b):len(b)]
+		case layoutSadbXFilter:
+			x := &m.slots.sFilter
+			x.Header = *h
+			_ = b[39]
+			x.SrcAddr = [16]byte(b[4:20])
+			x.DstAddr = [16]byte(b[20:36])
+			x.SrcPrefixLen = b[38]
+			x.DstPrefixLen = b[39]
+			if big {
+				x.Family = uint16(b[37]) | uint16(b[36])<<8
+			} else {
+				x.Family = uint16(b[36]) | uint16(b[37])<<8
+			}
+			if len(b) > 40 {
+				x.Tail = b[40:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXSaReplay:
+			x := &m.slots.sSAReplay
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Replay = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Replay = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXIfHwOffl:
+			x := &m.slots.sIfHWOffload
+			x.Header = *h
+			_ = b[39]
+			x.If = [32]byte(b[8:40])
+			if big {
+				x.Flags = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Flags = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 40 {
+				x.Tail = b[40:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXIpsecif:
+			x := &m.slots.sIPsecIf[e.slot]
+			x.Header = *h
+			_ = b[79]
+			x.InternalIf = [24]byte(b[4:28])
+			x.OutgoingIf = [24]byte(b[28:52])
+			x.IPsecIf = [24]byte(b[52:76])
+			if big {
+				x.InitDisabled = uint16(b[77]) | uint16(b[76])<<8
+				x.Reserved = uint16(b[79]) | uint16(b[78])<<8
+			} else {
+				x.InitDisabled = uint16(b[76]) | uint16(b[77])<<8
+				x.Reserved = uint16(b[78]) | uint16(b[79])<<8
+			}
+			if len(b) > 80 {
+				x.Tail = b[80:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbSessionId:
+			x := &m.slots.sSessionID
+			x.Header = *h
+			_ = b[23]
+			x.Pad = [4]byte(b[4:8])
+			if big {
+				x.V0 = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+				x.V1 = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+			} else {
+				x.V0 = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+				x.V1 = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+			}
+			if len(b) > 24 {
+				x.Tail = b[24:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbSessionIdIlp32:
+			x := &m.slots.sSessionID
+			x.Header = *h
+			_ = b[23]
+			x.Pad = [4]byte(b[20:24])
+			if big {
+				x.V0 = uint64(b[11]) | uint64(b[10])<<8 | uint64(b[9])<<16 | uint64(b[8])<<24 | uint64(b[7])<<32 | uint64(b[6])<<40 | uint64(b[5])<<48 | uint64(b[4])<<56
+				x.V1 = uint64(b[19]) | uint64(b[18])<<8 | uint64(b[17])<<16 | uint64(b[16])<<24 | uint64(b[15])<<32 | uint64(b[14])<<40 | uint64(b[13])<<48 | uint64(b[12])<<56
+			} else {
+				x.V0 = uint64(b[4]) | uint64(b[5])<<8 | uint64(b[6])<<16 | uint64(b[7])<<24 | uint64(b[8])<<32 | uint64(b[9])<<40 | uint64(b[10])<<48 | uint64(b[11])<<56
+				x.V1 = uint64(b[12]) | uint64(b[13])<<8 | uint64(b[14])<<16 | uint64(b[15])<<24 | uint64(b[16])<<32 | uint64(b[17])<<40 | uint64(b[18])<<48 | uint64(b[19])<<56
+			}
+			if len(b) > 24 {
+				x.Tail = b[24:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbSastat:
+			x := &m.slots.sSAStats
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Dir = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Reserved = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.ListLen = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Dir = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Reserved = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.ListLen = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			x.List = b[16:len(b):len(b)]
+		case layoutSadbProtocol:
+			x := &m.slots.sProtocol[e.slot]
+			x.Header = *h
+			_ = b[7]
+			x.Proto = b[4]
+			x.Direction = b[5]
+			x.Flags = b[6]
+			x.Reserved2 = b[7]
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXUdpencap:
+			x := &m.slots.sUDPEncap
+			x.Header = *h
+			_ = b[7]
+			x.Port = uint16(b[5]) | uint16(b[4])<<8
+			if big {
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXTag:
+			x := &m.slots.sTag
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.TagLen = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.TagLen = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			x.Data = b[8:len(b):len(b)]
+		case layoutSadbXTap:
+			x := &m.slots.sTap
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Unit = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Unit = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXRdomain:
+			x := &m.slots.sRDomain
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Dom1 = uint16(b[5]) | uint16(b[4])<<8
+				x.Dom2 = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Dom1 = uint16(b[4]) | uint16(b[5])<<8
+				x.Dom2 = uint16(b[6]) | uint16(b[7])<<8
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXMtu:
+			x := &m.slots.sMTU
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.MTU = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.MTU = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXReplay:
+			x := &m.slots.sReplayCount
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Count = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Count = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXCounter:
+			x := &m.slots.sCounter
+			x.Header = *h
+			_ = b[71]
+			if big {
+				x.Pad = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.InPackets = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+				x.OutPackets = uint64(b[23]) | uint64(b[22])<<8 | uint64(b[21])<<16 | uint64(b[20])<<24 | uint64(b[19])<<32 | uint64(b[18])<<40 | uint64(b[17])<<48 | uint64(b[16])<<56
+				x.InBytes = uint64(b[31]) | uint64(b[30])<<8 | uint64(b[29])<<16 | uint64(b[28])<<24 | uint64(b[27])<<32 | uint64(b[26])<<40 | uint64(b[25])<<48 | uint64(b[24])<<56
+				x.OutBytes = uint64(b[39]) | uint64(b[38])<<8 | uint64(b[37])<<16 | uint64(b[36])<<24 | uint64(b[35])<<32 | uint64(b[34])<<40 | uint64(b[33])<<48 | uint64(b[32])<<56
+				x.InDrops = uint64(b[47]) | uint64(b[46])<<8 | uint64(b[45])<<16 | uint64(b[44])<<24 | uint64(b[43])<<32 | uint64(b[42])<<40 | uint64(b[41])<<48 | uint64(b[40])<<56
+				x.OutDrops = uint64(b[55]) | uint64(b[54])<<8 | uint64(b[53])<<16 | uint64(b[52])<<24 | uint64(b[51])<<32 | uint64(b[50])<<40 | uint64(b[49])<<48 | uint64(b[48])<<56
+				x.InDecompBytes = uint64(b[63]) | uint64(b[62])<<8 | uint64(b[61])<<16 | uint64(b[60])<<24 | uint64(b[59])<<32 | uint64(b[58])<<40 | uint64(b[57])<<48 | uint64(b[56])<<56
+				x.OutUncompBytes = uint64(b[71]) | uint64(b[70])<<8 | uint64(b[69])<<16 | uint64(b[68])<<24 | uint64(b[67])<<32 | uint64(b[66])<<40 | uint64(b[65])<<48 | uint64(b[64])<<56
+			} else {
+				x.Pad = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.InPackets = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+				x.OutPackets = uint64(b[16]) | uint64(b[17])<<8 | uint64(b[18])<<16 | uint64(b[19])<<24 | uint64(b[20])<<32 | uint64(b[21])<<40 | uint64(b[22])<<48 | uint64(b[23])<<56
+				x.InBytes = uint64(b[24]) | uint64(b[25])<<8 | uint64(b[26])<<16 | uint64(b[27])<<24 | uint64(b[28])<<32 | uint64(b[29])<<40 | uint64(b[30])<<48 | uint64(b[31])<<56
+				x.OutBytes = uint64(b[32]) | uint64(b[33])<<8 | uint64(b[34])<<16 | uint64(b[35])<<24 | uint64(b[36])<<32 | uint64(b[37])<<40 | uint64(b[38])<<48 | uint64(b[39])<<56
+				x.InDrops = uint64(b[40]) | uint64(b[41])<<8 | uint64(b[42])<<16 | uint64(b[43])<<24 | uint64(b[44])<<32 | uint64(b[45])<<40 | uint64(b[46])<<48 | uint64(b[47])<<56
+				x.OutDrops = uint64(b[48]) | uint64(b[49])<<8 | uint64(b[50])<<16 | uint64(b[51])<<24 | uint64(b[52])<<32 | uint64(b[53])<<40 | uint64(b[54])<<48 | uint64(b[55])<<56
+				x.InDecompBytes = uint64(b[56]) | uint64(b[57])<<8 | uint64(b[58])<<16 | uint64(b[59])<<24 | uint64(b[60])<<32 | uint64(b[61])<<40 | uint64(b[62])<<48 | uint64(b[63])<<56
+				x.OutUncompBytes = uint64(b[64]) | uint64(b[65])<<8 | uint64(b[66])<<16 | uint64(b[67])<<24 | uint64(b[68])<<32 | uint64(b[69])<<40 | uint64(b[70])<<48 | uint64(b[71])<<56
+			}
+			if len(b) > 72 {
+				x.Tail = b[72:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXIface:
+			x := &m.slots.sIface
+			x.Header = *h
+			_ = b[15]
+			x.Direction = b[8]
+			x.Reserved = [7]byte(b[9:16])
+			if big {
+				x.Unit = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			} else {
+				x.Unit = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXCred:
+			x := &m.slots.sCredentials[e.slot]
+			x.Header = *h
+			_ = b[7]
+			if big {
+				x.Type = uint16(b[5]) | uint16(b[4])<<8
+				x.Reserved = uint16(b[7]) | uint16(b[6])<<8
+			} else {
+				x.Type = uint16(b[4]) | uint16(b[5])<<8
+				x.Reserved = uint16(b[6]) | uint16(b[7])<<8
+			}
+			x.Data = b[8:len(b):len(b)]
+		case layoutSadbXEreg:
+			x := &m.slots.sExtendedRegister
+			x.Header = *h
+			_ = b[7]
+			x.SATypes = [4]byte(b[4:8])
+			x.More = b[8:len(b):len(b)]
+		case layoutSadbXKmc:
+			x := &m.slots.sKMCookie
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Proto = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Cookie = uint32(b[11]) | uint32(b[10])<<8 | uint32(b[9])<<16 | uint32(b[8])<<24
+				x.Reserved = uint32(b[15]) | uint32(b[14])<<8 | uint32(b[13])<<16 | uint32(b[12])<<24
+			} else {
+				x.Proto = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Cookie = uint32(b[8]) | uint32(b[9])<<8 | uint32(b[10])<<16 | uint32(b[11])<<24
+				x.Reserved = uint32(b[12]) | uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXPair:
+			x := &m.slots.sPair
+			x.Header = *h
+			_ = b[7]
+			x.SPI = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+			if len(b) > 8 {
+				x.Tail = b[8:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXReplayCtr:
+			x := &m.slots.sReplayCounter
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Replay32 = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Replay64 = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			} else {
+				x.Replay32 = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Replay64 = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		case layoutSadbXEdump:
+			x := &m.slots.sExtendedDump
+			x.Header = *h
+			_ = b[15]
+			if big {
+				x.Reserved = uint32(b[7]) | uint32(b[6])<<8 | uint32(b[5])<<16 | uint32(b[4])<<24
+				x.Timeout = uint64(b[15]) | uint64(b[14])<<8 | uint64(b[13])<<16 | uint64(b[12])<<24 | uint64(b[11])<<32 | uint64(b[10])<<40 | uint64(b[9])<<48 | uint64(b[8])<<56
+			} else {
+				x.Reserved = uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+				x.Timeout = uint64(b[8]) | uint64(b[9])<<8 | uint64(b[10])<<16 | uint64(b[11])<<24 | uint64(b[12])<<32 | uint64(b[13])<<40 | uint64(b[14])<<48 | uint64(b[15])<<56
+			}
+			if len(b) > 16 {
+				x.Tail = b[16:len(b):len(b)]
+			} else if x.Tail != nil {
+				x.Tail = nil
+			}
+		}
 	}
 }
 

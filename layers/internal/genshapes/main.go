@@ -9,6 +9,7 @@ import (
 	"go/format"
 	"log"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
@@ -146,49 +147,23 @@ func main() {
 		}
 		p("}\n\n")
 
-		p("func (x *%s) decode(id layout, big bool, b []byte) {\n", g.name)
 		multi := len(g.layouts) > 1
-		if multi {
-			p("\tswitch id {\n")
-		}
-		for _, l := range g.layouts {
-			sh := shape.Table[l]
+		if s.Element {
+			p("func (x *%s) decode(id layout, big bool, b []byte) {\n", g.name)
 			if multi {
-				p("\tcase %s:\n", layoutConst(sh.Name))
+				p("\tswitch id {\n")
 			}
-			p("\t_ = b[%d]\n", sh.Size-1)
-			for _, f := range g.fields {
-				found := false
-				for _, sf := range sh.Fields {
-					if sf.Go != f.name {
-						continue
-					}
-					found = true
-					switch {
-					case sf.Order == shape.Bytes && f.typ != goType(sf):
-						p("\tx.%s = %s{}\n\tcopy(x.%s[:], b[%d:%d])\n", f.name, f.typ, f.name, sf.Off, sf.Off+sf.Size)
-					case sf.Order == shape.Bytes:
-						p("\tx.%s = %s(b[%d:%d])\n", f.name, f.typ, sf.Off, sf.Off+sf.Size)
-					default:
-						p("\tx.%s = %s\n", f.name, conv(f.typ, goType(sf), load(sf)))
-					}
+			for _, l := range g.layouts {
+				if multi {
+					p("\tcase %s:\n", layoutConst(shape.Table[l].Name))
 				}
-				if !found {
-					if strings.HasPrefix(f.typ, "[") {
-						p("\tx.%s = %s{}\n", f.name, f.typ)
-					} else {
-						p("\tx.%s = 0\n", f.name)
-					}
-				}
+				p("%s", g.fill(&shape.Table[l]))
 			}
-			if hasTrailer {
-				p("\tx.%s = b[%d:len(b):len(b)]\n", tf[0], sh.Size)
+			if multi {
+				p("\t}\n")
 			}
+			p("}\n\n")
 		}
-		if multi {
-			p("\t}\n")
-		}
-		p("}\n\n")
 
 		element := g.first().Element
 		if element {
@@ -263,19 +238,6 @@ func main() {
 		p("// String shows the fields without secrets.\nfunc (x *%s) String() string { return extensionString(x) }\n\n", g.name)
 	}
 
-	p("// newExtension makes the Go struct for a layout and decodes h.Contents into it.\nfunc newExtension(h Header, id layout, big bool) Extension {\n\tswitch id {\n")
-	for _, g := range all {
-		if g.first().Element {
-			continue
-		}
-		var cs []string
-		for _, l := range g.layouts {
-			cs = append(cs, layoutConst(shape.Table[l].Name))
-		}
-		p("\tcase %s:\n\t\tx := &%s{Header: h}\n\t\tx.decode(id, big, h.Contents)\n\t\treturn x\n", strings.Join(cs, ", "), g.name)
-	}
-	p("\t}\n\treturn nil\n}\n\n")
-
 	p("// slots holds one Go struct for each meaning.\ntype slots struct {\n")
 	for _, g := range all {
 		if n := len(g.kinds); n == 1 {
@@ -293,12 +255,38 @@ func main() {
 	}
 	p("\t}\n\treturn nil\n}\n\n")
 
-	p("// decodeSlot decodes h.Contents into the struct for h's meaning.\nfunc (s *slots) decodeSlot(h Header, id layout, big bool) {\n\tswitch h.kind.meaning() {\n")
+	p("// slotOf is where in its array in slots the struct for a meaning stands.\nvar slotOf = [shape.NumMeanings]uint8{\n")
 	for m := shape.NoMeaning + 1; m < shape.NumMeanings; m++ {
-		g, i := find(all, m)
-		p("\tcase shape.M%s:\n\t\tx := &s.%s\n\t\tx.Header = h\n\t\tx.decode(id, big, h.Contents)\n", shape.Meanings[m].Go, slotRef(g, i))
+		if _, i := find(all, m); i > 0 {
+			p("\tshape.M%s: %d,\n", shape.Meanings[m].Go, i)
+		}
 	}
-	p("\t}\n}\n\n")
+	p("}\n\n")
+
+	extensions := func(x func(g *goStruct) string, end string) {
+		for _, g := range all {
+			for _, l := range g.layouts {
+				if sh := &shape.Table[l]; !sh.Element {
+					p("case %s:\nx := %s\nx.Header = *h\n%s%s", layoutConst(sh.Name), x(g), g.fill(sh), end)
+				}
+			}
+		}
+	}
+	p("// newExtension decodes h.Contents, in the layout, into a new struct.\nfunc newExtension(h *Header, id layout, big bool) Extension {\nb := h.Contents\nswitch id {\n")
+	extensions(func(g *goStruct) string { return "new(" + g.name + ")" }, "return x\n")
+	p("}\nreturn nil\n}\n\n")
+
+	p("// decode decodes the first extension of each meaning into its struct in m.\nfunc (m *Message) decode(d *dialect, big bool) {\nlist := m.Extensions\n")
+	p("for i := range list {\nh := &list[i]\nk := h.kind.meaning()\nif k == shape.NoMeaning {\ncontinue\n}\n")
+	p("word, bit := &m.present[k>>6&1], uint64(1)<<(k&63)\nif *word&bit != 0 {\nm.Duplicate = true\ncontinue\n}\n*word |= bit\n")
+	p("e, b := &d.byMeaning[k], h.Contents\nid := e.layout\nif e.twoForms {\nid = e.formOf(b, big)\n}\nswitch id {\n")
+	extensions(func(g *goStruct) string {
+		if len(g.kinds) > 1 {
+			return "&m.slots." + slotName(g.name) + "[e.slot]"
+		}
+		return "&m.slots." + slotName(g.name)
+	}, "")
+	p("}\n}\n}\n\n")
 
 	for _, g := range all {
 		if len(g.kinds) == 0 {
@@ -333,6 +321,56 @@ func main() {
 	}
 }
 
+// fill writes the statements that decode b, in the layout, into the struct x.
+func (g *goStruct) fill(sh *shape.Shape) string {
+	var b strings.Builder
+	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
+	assign := func(wanted func(shape.Field) bool, order string) {
+		for _, f := range g.fields {
+			for _, sf := range sh.Fields {
+				switch {
+				case sf.Go != f.name || !wanted(sf):
+				case sf.Order == shape.Bytes && f.typ != goType(sf):
+					p("x.%s = %s{}\ncopy(x.%s[:], b[%d:%d])\n", f.name, f.typ, f.name, sf.Off, sf.Off+sf.Size)
+				case sf.Order == shape.Bytes:
+					p("x.%s = %s(b[%d:%d])\n", f.name, f.typ, sf.Off, sf.Off+sf.Size)
+				default:
+					p("x.%s = %s\n", f.name, conv(f.typ, goType(sf), load(sf, order)))
+				}
+			}
+		}
+	}
+	p("_ = b[%d]\n", sh.Size-1)
+	for _, f := range g.fields {
+		if !slices.ContainsFunc(sh.Fields, func(sf shape.Field) bool { return sf.Go == f.name }) {
+			zero := "0"
+			if strings.HasPrefix(f.typ, "[") {
+				zero = f.typ + "{}"
+			}
+			p("x.%s = %s\n", f.name, zero)
+		}
+	}
+	assign(func(f shape.Field) bool { return !swapped(f) }, "true")
+	if slices.ContainsFunc(sh.Fields, swapped) { // one branch for all of them
+		p("if big {\n")
+		assign(swapped, "true")
+		p("} else {\n")
+		assign(swapped, "false")
+		p("}\n")
+	}
+	switch name := trailerField[sh.Trailer][0]; {
+	case sh.Element && sh.Trailer == shape.None:
+	case sh.Trailer == shape.None: // which is normally nil, and that costs less to find out than to write
+		p("if len(b) > %d {\nx.%s = b[%d:len(b):len(b)]\n} else if x.%s != nil {\nx.%s = nil\n}\n", sh.Size, name, sh.Size, name, name)
+	default:
+		p("x.%s = b[%d:len(b):len(b)]\n", name, sh.Size)
+	}
+	return b.String()
+}
+
+// swapped reports whether the octets of a field depend on the byte order.
+func swapped(f shape.Field) bool { return f.Order == shape.Host && f.Size > 1 }
+
 func find(all []*goStruct, m shape.Meaning) (*goStruct, int) {
 	for _, g := range all {
 		for i, k := range g.kinds {
@@ -354,16 +392,26 @@ func slotRef(g *goStruct, i int) string {
 	return fmt.Sprintf("%s[%d]", slotName(g.name), i)
 }
 
-func load(f shape.Field) string {
-	at := fmt.Sprintf("b[%d:]", f.Off)
-	switch {
-	case f.Size == 1:
+// load reads a field from b, from its octets: the function that all loads are in is
+// too big for the compiler to inline others into it, but it makes one instruction of
+// these. order says in Go whether the field is big-endian.
+func load(f shape.Field, order string) string {
+	if f.Size == 1 {
 		return fmt.Sprintf("b[%d]", f.Off)
-	case f.Order == shape.Net:
-		return fmt.Sprintf("get%d(%s, true)", f.Size*8, at)
-	default:
-		return fmt.Sprintf("get%d(%s, big)", f.Size*8, at)
 	}
+	var terms []string
+	for i := range f.Size {
+		at := f.Off + i
+		if order == "true" {
+			at = f.Off + f.Size - 1 - i
+		}
+		shift := ""
+		if i > 0 {
+			shift = fmt.Sprintf("<<%d", i*8)
+		}
+		terms = append(terms, fmt.Sprintf("uint%d(b[%d])%s", f.Size*8, at, shift))
+	}
+	return strings.Join(terms, " | ")
 }
 
 // holes are the bytes of an extension's structure, after its header, that are no
