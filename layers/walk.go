@@ -387,7 +387,7 @@ func (w *walker) fields(id layout, b []byte, at, n int) {
 	sh := id.shape()
 	for i := 0; i < n; i++ {
 		if w.members != nil {
-			if i = w.members.Members(int(id), b[at:], i, n); i == n {
+			if i = w.members.Members(int(id), b[at:], w.resolve(shape.AlgID, nil, 0, 0), i, n); i == n {
 				break
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pfkeycap/pfkeycap/fixtures/benchtest"
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
 	"github.com/pfkeycap/pfkeycap/layers/pfjson"
@@ -192,5 +193,27 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := pfjson.Parse(line, pfjson.ParseOptions{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkMix writes the messages of package benchtest in turn; an op is one of them.
+func BenchmarkMix(b *testing.B) {
+	for i, m := range append([][]byte{nil}, benchtest.Mix()...) {
+		name, mix := "all", benchtest.Mix()
+		if i > 0 {
+			name, mix = benchtest.Codec.Dialect.EnumName(layers.EnumMsgType, uint64(m[1])), [][]byte{m}
+		}
+		b.Run(name, func(b *testing.B) {
+			r := benchRecord()
+			r.Codec = benchtest.Codec
+			var dst []byte
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Data = mix[n%len(mix)]
+				dst = pfjson.Append(dst[:0], &r, pfjson.Options{ID: testID})
+				n++
+			}
+		})
 	}
 }

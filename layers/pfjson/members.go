@@ -69,7 +69,8 @@ type member struct {
 	form   form
 	key    [maxKey]byte // `,"name":`, of one size so that it is copied without a call
 	keyLen uint8
-	names  []string // of an enum
+	names  []string                  // of an enum
+	algs   *[shape.NumEnums][]string // of an algorithm, by table
 }
 
 // maxKey is the room for a key.
@@ -79,10 +80,11 @@ const maxKey = 32
 type form uint8
 
 const (
-	walked   form = iota // it is left to Field
-	number               // a number
-	optional             // a number that is left out if it is 0
-	named                // a number with its name
+	walked    form = iota // it is left to Field
+	number                // a number
+	optional              // a number that is left out if it is 0
+	named                 // a number with its name
+	algorithm             // one whose table is that of the extension
 	spi
 	flags
 )
@@ -91,6 +93,11 @@ func newMember(d layers.Dialect, f *shape.Field) member {
 	m := member{field: f, place: f.Place(), form: number}
 	m.keyLen = uint8(copy(m.key[:], `,"`+f.Name+`":`))
 	switch {
+	case f.Enum == shape.AlgID:
+		m.form, m.algs = algorithm, new([shape.NumEnums][]string)
+		for _, e := range [...]shape.EnumID{shape.Auth, shape.Encrypt, shape.Comp} {
+			m.algs[e] = namedNumbers(d, e, f.Name)
+		}
 	case f.Order == shape.Bytes, f.Sem == shape.Family, f.Enum >= shape.NumEnums:
 		m.form = walked
 	case f.Sem == shape.Reserved:
@@ -119,7 +126,7 @@ func namedNumbers(d layers.Dialect, e layers.Enum, field string) []string {
 }
 
 // Members implements shape.MemberVisitor.
-func (w *writer) Members(layout int, b []byte, from, to int) int {
+func (w *writer) Members(layout int, b []byte, alg shape.EnumID, from, to int) int {
 	members := w.tables.members[layout][:to]
 	dst := w.dst
 	at := len(dst)
@@ -149,6 +156,8 @@ func (w *writer) Members(layout int, b []byte, from, to int) int {
 			dst = appendUint(dst, u)
 		case named:
 			dst = appendNamed(dst, m.names, u)
+		case algorithm:
+			dst = appendNamed(dst, m.algs[alg], u)
 		case spi:
 			dst = appendSPI(dst, uint32(u))
 		case flags:

@@ -185,7 +185,7 @@ func ByName(name string) *Shape {
 type MemberVisitor interface {
 	// Members gives the members from..to of Table[layout], a structure that b begins
 	// with, and returns the number of the first that is not taken, or to. That one is
-	// given by itself, as to any visitor, and then those after it. In such a message
-	// numbers of Encrypt are of that table, never of Comp.
-	Members(layout int, b []byte, from, to int) int
+	// given by itself, as to any visitor, and then those after it. Numbers of AlgID are
+	// of the table alg, those of Encrypt are of that table and never of Comp.
+	Members(layout int, b []byte, alg EnumID, from, to int) int
 }
