@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"hash"
 	"math/bits"
+	"sync"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
@@ -14,9 +15,11 @@ import (
 // Hider makes stand-ins for secrets: bytes of the same length that are a
 // pseudo-random function of the secret under a salt. Equal keys have equal
 // stand-ins, whatever pads them in their extensions; without the salt a stand-in
-// says nothing else. A Hider belongs to one goroutine.
+// says nothing else. A Hider belongs to one goroutine, but ID may be called from several
+// at once.
 type Hider struct {
-	mac     hash.Hash // HMAC-SHA256 keyed with the salt
+	naming  sync.Mutex // of ID
+	mac     hash.Hash  // HMAC-SHA256 keyed with the salt
 	sum     [sha256.Size]byte
 	scratch [8]byte
 	spans   []layers.Span
@@ -159,11 +162,14 @@ func isOdd(b []byte) bool {
 // r.True, key as in StandIn. A record that holds stand-ins has its ids in the
 // file; for other ones they are made here, the same under the same salt.
 func (h *Hider) ID(r *Record, secret []byte, key int) (id [4]byte) {
-	if r.StandIns {
-		if r.True != nil {
-			secret = h.inCapture(r, secret, key)
-		}
+	if r.StandIns && r.True == nil {
 		copy(id[:], secret)
+		return id
+	}
+	h.naming.Lock()
+	defer h.naming.Unlock()
+	if r.StandIns {
+		copy(id[:], h.inCapture(r, secret, key))
 		return id
 	}
 	key = min(max(key, 0), len(secret))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pfkeycap/pfkeycap/layers"
 )
@@ -79,10 +80,10 @@ type Reader struct {
 	ng      ngDecoder
 	pcap    pcapDecoder
 	rec     Record
-	count   uint64 // records given out
-	last    uint64 // number of the last one
-	err     error  // why there are no more
-	ids     *Hider // for records without a salt of their own
+	count   uint64                // records given out
+	last    uint64                // number of the last one
+	err     error                 // why there are no more
+	ids     atomic.Pointer[Hider] // for records without a salt of their own
 	keys    *keysReader
 	trueMsg []byte // memory of Record.True
 	spans   []layers.Span
@@ -244,7 +245,8 @@ func (r *Reader) KeysFile() string {
 
 // ID names a secret of a record from this Reader without showing it, as
 // Hider.ID does: records of a capture have the same ids whether its secrets lie
-// inside, beside or nowhere.
+// inside, beside or nowhere. It may be called from several goroutines at once, and while
+// Next is.
 func (r *Reader) ID(rec *Record, secret []byte, key int) [4]byte {
 	h := rec.ids
 	if h == nil {
@@ -254,14 +256,15 @@ func (r *Reader) ID(rec *Record, secret []byte, key int) [4]byte {
 }
 
 func (r *Reader) hider() *Hider {
-	if r.ids == nil {
-		s := r.opts.Salt
-		if s.IsZero() {
-			s = NewSalt()
-		}
-		r.ids = NewHider(s)
+	if h := r.ids.Load(); h != nil {
+		return h
 	}
-	return r.ids
+	s := r.opts.Salt
+	if s.IsZero() {
+		s = NewSalt()
+	}
+	r.ids.CompareAndSwap(nil, NewHider(s))
+	return r.ids.Load()
 }
 
 // start begins a record. data aliases the buffer.
