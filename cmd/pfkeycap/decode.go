@@ -104,17 +104,28 @@ func decode(c *cli.Context) error {
 		}
 		return cut(c, in, source, match)
 	}
-	p, err := newPrinter(c, in.ids)
+	newLinter := func() (*linter, error) {
+		p, err := newPrinter(c, in.ids)
+		if err != nil {
+			return nil, err
+		}
+		return newLinter(c, p)
+	}
+	lint, err := newLinter()
 	if err != nil {
 		return err
 	}
+	p := lint.p
 	if in.file && !isTerminal(standardOutput(c)) {
 		p.flush = 64 << 10
 	}
 	p.judge = func() *judge { return in.judge }
-	lint, err := newLinter(c, p)
-	if err != nil {
-		return err
+	print, done := lint.record, p.done
+	if !c.IsSet("count") {
+		if q := newPipeline(in, lint, newLinter); q != nil {
+			defer q.stop()
+			print, done = q.record, q.done
+		}
 	}
 	limit := c.Uint64("count")
 	var n uint64
@@ -124,18 +135,18 @@ func decode(c *cli.Context) error {
 			break
 		}
 		if err != nil {
-			return errors.Join(p.done(), err)
+			return errors.Join(done(), err)
 		}
 		if r.TwinOf != 0 && p.isText() && !c.Bool("keep-duplicates") || match != nil && !match.Match(r) {
-			p.text.Remember(r)
+			p.remember(r)
 			continue
 		}
 		n++
-		if err := lint.record(r); err != nil {
+		if err := print(r); err != nil {
 			return err
 		}
 	}
-	if err := p.done(); err != nil {
+	if err := done(); err != nil {
 		return err
 	}
 	return lint.done(c.App.ErrWriter)

@@ -26,8 +26,8 @@ func TestGrowth(t *testing.T) {
 	const few, many = 2000, 8000
 	dir := t.TempDir()
 	short, long := filepath.Join(dir, "short.pcapng"), filepath.Join(dir, "long.pcapng")
-	growthCapture(t, short, few)
-	growthCapture(t, long, many)
+	growthCapture(t, short, few, record.KeysNone)
+	growthCapture(t, long, many, record.KeysNone)
 	for _, tt := range [][]string{
 		{"decode"},
 		{"decode", "-v"},
@@ -37,7 +37,8 @@ func TestGrowth(t *testing.T) {
 		{"decode", "-Y", `sa.spi == 1`},
 		{"decode", "--stats"},
 	} {
-		t.Run(strings.Join(tt, " "), func(t *testing.T) {
+		growth := func(t *testing.T, processors int) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
 			cost := func(file string) (allocs, bytes float64) {
 				argv := append(append([]string{"pfkeycap"}, tt...), file)
 				var before, after runtime.MemStats
@@ -55,17 +56,20 @@ func TestGrowth(t *testing.T) {
 			if more := (c - a) / (many - few); more > 0.05 {
 				t.Errorf("%.2f allocations for each further message", more)
 			}
-			if more := (d - b) / (many - few); more > 16 {
+			// How many batches of a pipeline are in use at a time is left to chance.
+			if more := (d - b) / (many - few); more > 16 && processors == 1 {
 				t.Errorf("%.0f bytes allocated for each further message", more)
 			}
-		})
+		}
+		t.Run(strings.Join(tt, " "), func(t *testing.T) { growth(t, 1) })
+		t.Run(strings.Join(tt, " ")+", pipeline", func(t *testing.T) { growth(t, 2) })
 	}
 }
 
 // growthCapture writes a capture of n messages: requests and answers, dumps, events.
-func growthCapture(t *testing.T, file string, n int) {
+func growthCapture(t *testing.T, file string, n int, keys record.Keys) {
 	t.Helper()
-	w, err := record.Create(file, record.WriterOptions{Meta: record.Meta{Dialect: layers.Linux, Order: layers.LittleEndian, Promisc: record.No, Keys: record.KeysNone}})
+	w, err := record.Create(file, record.WriterOptions{Meta: record.Meta{Dialect: layers.Linux, Order: layers.LittleEndian, Promisc: record.No, Keys: keys}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -211,16 +212,24 @@ func (j *joined) more() bool {
 
 // hasKeys reports whether a side file lies beside any of the inputs.
 func (in *input) hasKeys() bool {
+	return slices.ContainsFunc(in.names(), func(name string) bool { return record.KeysFileOf(name) != "" })
+}
+
+// regular reports whether all inputs are files, which need not be waited for.
+func (in *input) regular() bool {
+	return in.file && !slices.ContainsFunc(in.names(), func(name string) bool {
+		st, err := os.Stat(name)
+		return name == "-" || err == nil && !st.Mode().IsRegular()
+	})
+}
+
+// names are those of the inputs that are not read to the end.
+func (in *input) names() []string {
 	names := append([]string{in.name}, in.rest.names...)
 	if in.merged != nil {
 		for _, f := range in.merged.waiting {
 			names = append(names, f.name)
 		}
 	}
-	for _, name := range names {
-		if record.KeysFileOf(name) != "" {
-			return true
-		}
-	}
-	return false
+	return names
 }

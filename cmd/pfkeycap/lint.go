@@ -26,6 +26,7 @@ type linter struct {
 	problems int
 	faulty   int // messages that have one
 	messages int
+	most     int // bytes that a batch of a pipeline became
 }
 
 func newLinter(c *cli.Context, p *printer) (*linter, error) {
@@ -44,9 +45,19 @@ func newLinter(c *cli.Context, p *printer) (*linter, error) {
 	return l, nil
 }
 
+// record prints a record at once, or when enough has come together.
 func (l *linter) record(r *record.Record) error {
+	past := l.p.past(r)
+	l.format(r, &past)
+	l.p.remember(r)
+	return l.p.printed()
+}
+
+// format appends a record and what is wrong with it to the printer's buffer.
+func (l *linter) format(r *record.Record, past *past) {
 	if !l.on {
-		return l.p.print(r)
+		l.p.format(r, past)
+		return
 	}
 	var list []check.Problem
 	if l.xfrm != nil {
@@ -67,15 +78,19 @@ func (l *linter) record(r *record.Record) error {
 	for i := range list {
 		l.p.problems = append(l.p.problems, jsonProblem(&list[i], by))
 	}
-	if err := l.p.print(r); err != nil {
-		return err
-	}
+	l.p.format(r, past)
 	if l.p.isText() {
 		for i := range list {
 			l.p.buf = appendProblem(l.p.buf, &list[i], by, l.verbose)
 		}
 	}
-	return nil
+}
+
+// count adds what another linter has found.
+func (l *linter) count(other *linter) {
+	l.problems += other.problems
+	l.faulty += other.faulty
+	l.messages += other.messages
 }
 
 // lintXfrm is the --lint= that asks what a message would be over netlink.

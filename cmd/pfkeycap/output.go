@@ -68,6 +68,8 @@ type printer struct {
 	problems []pfjson.Problem // of the next record, for JSON
 	judge    func() *judge    // says problems too; may be nil
 	fields   *filter.Fields   // the columns of -T fields and csv
+
+	_ [128]byte // two cache lines: what one goroutine's printer writes must not slow another's down
 }
 
 // newPrinter makes one. ids names secrets without showing them; nil makes names
@@ -159,18 +161,56 @@ func explain(c layers.Codec, request, reply []byte, errno uint8) string {
 
 // print prints one record at once, or when enough has come together.
 func (p *printer) print(r *record.Record) error {
-	switch {
-	case p.json:
-		p.buf = p.appendJSON(p.buf, r)
-	case p.fields != nil:
-		p.buf = p.fields.AppendRow(p.buf, r)
-	default:
-		p.buf = p.text.Append(p.buf, r)
-	}
+	past := p.past(r)
+	p.format(r, &past)
+	p.remember(r)
+	return p.printed()
+}
+
+// printed writes what has come together, if it is enough.
+func (p *printer) printed() error {
 	if len(p.buf) < p.flush {
 		return nil
 	}
 	return p.done()
+}
+
+// past is what the output of a record takes from what was read before it.
+type past struct {
+	text  render.Past
+	wrong bool // the bytes speak for another dialect, as far as they were read
+}
+
+// past looks it up. Records that are not printed go to remember only, all in order.
+func (p *printer) past(r *record.Record) (x past) {
+	if p.isText() {
+		x.text = p.text.Past(r)
+	}
+	x.wrong = p.judge != nil && p.judge().speaksAgainst()
+	return x
+}
+
+// remember notes what the output of later records takes from r.
+func (p *printer) remember(r *record.Record) {
+	if p.isText() {
+		p.text.Remember(r)
+	}
+}
+
+// format appends a record to the buffer. It goes by past, and by no record that this
+// printer has seen.
+func (p *printer) format(r *record.Record, past *past) {
+	switch {
+	case p.json:
+		if past.wrong {
+			p.problems = appendContradictions(p.problems, r)
+		}
+		p.buf = p.appendJSON(p.buf, r)
+	case p.fields != nil:
+		p.buf = p.fields.AppendRow(p.buf, r)
+	default:
+		p.buf = p.text.AppendAfter(p.buf, r, &past.text)
+	}
 }
 
 // isText reports whether people read the output: then second copies are left out.
@@ -190,9 +230,6 @@ func (p *printer) appendJSON(dst []byte, r *record.Record) []byte {
 	data := r.Data
 	if p.opt.ShowKeys {
 		data = r.Bytes()
-	}
-	if p.judge != nil {
-		p.problems = p.judge().appendProblems(p.problems, r)
 	}
 	p.current = r
 	p.jrec = pfjson.Record{

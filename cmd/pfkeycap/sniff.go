@@ -55,12 +55,12 @@ func (j *judge) contradict(d layers.Dialect, who string) {
 	j.notice(fmt.Sprintf("read as %v %s, but the bytes speak for %v: %s", d, who, c, reason(j.ev.Candidates(), d)))
 }
 
-// appendProblems appends what speaks against the dialect of a record, if the bytes
-// of the whole do.
-func (j *judge) appendProblems(dst []pfjson.Problem, r *record.Record) []pfjson.Problem {
-	if j == nil || !j.wrong {
-		return dst
-	}
+// speaksAgainst reports whether the bytes of the whole speak against the dialect that
+// they are read with.
+func (j *judge) speaksAgainst() bool { return j != nil && j.wrong }
+
+// appendContradictions appends what speaks against the dialect of a record.
+func appendContradictions(dst []pfjson.Problem, r *record.Record) []pfjson.Problem {
 	for _, x := range sniff.Contradictions(r.Codec, r.Data) {
 		dst = append(dst, pfjson.Problem{Code: "other-dialect", Offset: x.Offset, Text: fmt.Sprintf("%s, unlike %v", x.Text, r.Codec.Dialect)})
 	}

@@ -82,9 +82,48 @@ func (r *ring) get(number uint64) (t time.Time, data []byte, ok bool) {
 	return e.time, e.data, true
 }
 
+// Past is what the text of a record takes from the records before it.
+type Past struct {
+	since   time.Duration // for SincePrev and SinceFirst
+	latency time.Duration // since the request that it answers
+	known   bool          // the request is remembered
+
+	// Request is the message that the record answers, if the answer has an errno to be
+	// explained by it. It belongs to the Printer until its next Remember or Append.
+	Request []byte
+}
+
+// Past looks up what r takes from the records before it. It is for text that another
+// Printer makes (AppendAfter), maybe in another goroutine: this one must see all records
+// in their order, by Past and then Remember.
+func (p *Printer) Past(r *record.Record) (x Past) {
+	x.since = p.elapsed(r.Time)
+	if r.ReplyTo == 0 {
+		return x
+	}
+	asked, request, ok := p.requests.get(r.ReplyTo)
+	if !ok {
+		return x
+	}
+	x.known, x.latency = true, r.Time.Sub(asked)
+	if msg := r.Codec.Unwrap(r.Data); len(msg) >= layers.BaseLen && (msg[2] != 0 || r.Data[2] != 0) { // sadb_msg_errno
+		x.Request = request
+	}
+	return x
+}
+
 // Append appends one record with everything that the options ask for.
 func (p *Printer) Append(dst []byte, r *record.Record) []byte {
-	dst = p.appendLine(dst, r)
+	past := p.Past(r)
+	dst = p.AppendAfter(dst, r, &past)
+	p.Remember(r)
+	return dst
+}
+
+// AppendAfter is Append for a record whose Past has been looked up. It goes by nothing
+// that this Printer has seen, and remembers nothing.
+func (p *Printer) AppendAfter(dst []byte, r *record.Record, past *Past) []byte {
+	dst = p.appendLine(dst, r, past)
 	if p.opt.Verbose > 0 {
 		dst = p.appendTree(dst, r)
 	}
@@ -109,11 +148,11 @@ func (p *Printer) data(r *record.Record) []byte {
 	return r.Data
 }
 
-func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
+func (p *Printer) appendLine(dst []byte, r *record.Record, past *Past) []byte {
 	dst = append(p.in(dst, styleMargin), '#')
 	dst = strconv.AppendUint(dst, r.Number, 10)
 	dst = append(dst, ' ')
-	dst = p.in(p.appendTime(dst, r.Time), stylePlain)
+	dst = p.in(p.appendTime(dst, r.Time, past.since), stylePlain)
 	dst = append(dst, "?<>"[r.Dir%3], ' ')
 
 	m := &p.msg
@@ -139,7 +178,7 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 	}
 	switch {
 	case r.ReplyTo != 0:
-		dst = p.appendReply(dst, r, m)
+		dst = p.appendReply(dst, r, m, past)
 	case r.Dir == record.FromKernel && r.TwinOf == 0: // the request was another socket's
 		if msg := r.Codec.Unwrap(r.Data); len(msg) >= layers.BaseLen {
 			dst = p.appendWhy(dst, r.Codec, nil, r.Data, msg[2])
@@ -149,7 +188,6 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 		dst = p.in(appendErrno(append(p.in(dst, styleProblem), " write-errno="...), r.Codec.Dialect, r.WriteErrno), stylePlain)
 		dst = p.appendWhy(dst, r.Codec, r.Bytes(), nil, r.WriteErrno)
 	}
-	p.Remember(r)
 	if r.Dropped != 0 {
 		dst = append(p.in(dst, styleProblem), " lost-before="...)
 		dst = p.in(strconv.AppendUint(dst, r.Dropped, 10), stylePlain)
@@ -161,24 +199,24 @@ func (p *Printer) appendLine(dst []byte, r *record.Record) []byte {
 	return append(dst, '\n')
 }
 
-func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message) []byte {
+func (p *Printer) appendReply(dst []byte, r *record.Record, m *layers.Message, past *Past) []byte {
 	dst = append(dst, " re=#"...)
 	dst = strconv.AppendUint(dst, r.ReplyTo, 10)
-	t, req, ok := p.requests.get(r.ReplyTo)
-	if !ok {
+	if !past.known {
 		return p.appendWhy(dst, r.Codec, nil, r.Data, m.Errno)
 	}
 	// Messages that one read brought have one time, which says nothing of how long
 	// the answer took.
-	if d := r.Time.Sub(t); d > 0 {
+	if past.latency > 0 {
 		dst = append(dst, " +"...)
-		dst = AppendShort(dst, d)
+		dst = AppendShort(dst, past.latency)
 	}
+	req := r.Codec.Unwrap(past.Request)
 	if m.Inner != nil {
-		req, reply := r.Codec.Unwrap(req), r.Codec.Unwrap(r.Data)
+		reply := r.Codec.Unwrap(r.Data)
 		return p.appendWhy(dst, r.Codec, req, reply, reply[2]) // sadb_msg_errno
 	}
-	return p.appendWhy(dst, r.Codec, r.Codec.Unwrap(req), r.Data, m.Errno)
+	return p.appendWhy(dst, r.Codec, req, r.Data, m.Errno)
 }
 
 func appendErrno(dst []byte, d layers.Dialect, errno uint8) []byte {
@@ -216,15 +254,28 @@ func AppendShort(dst []byte, d time.Duration) []byte {
 	return append(dst, 's')
 }
 
-func (p *Printer) appendTime(dst []byte, t time.Time) []byte {
+// elapsed is the time since the first record or the one before, whichever is shown.
+func (p *Printer) elapsed(t time.Time) (d time.Duration) {
 	if t.IsZero() { // hex has no times
-		return dst
+		return 0
 	}
 	if p.first.IsZero() {
 		p.first, p.prev = t, t
 	}
-	prev := p.prev
+	switch p.opt.Time {
+	case SincePrev:
+		d = t.Sub(p.prev)
+	case SinceFirst:
+		d = t.Sub(p.first)
+	}
 	p.prev = t
+	return d
+}
+
+func (p *Printer) appendTime(dst []byte, t time.Time, since time.Duration) []byte {
+	if t.IsZero() {
+		return dst
+	}
 	switch p.opt.Time {
 	case NoTime:
 		return dst
@@ -232,16 +283,12 @@ func (p *Printer) appendTime(dst []byte, t time.Time) []byte {
 		dst = strconv.AppendInt(dst, t.Unix(), 10)
 		dst = appendMicros(append(dst, '.'), t.Nanosecond()/1000)
 	case SincePrev, SinceFirst:
-		d := t.Sub(prev)
-		if p.opt.Time == SinceFirst {
-			d = t.Sub(p.first)
-		}
-		if d < 0 {
+		if since < 0 {
 			dst = append(dst, '-')
-			d = -d
+			since = -since
 		}
-		dst = strconv.AppendInt(dst, int64(d/time.Second), 10)
-		dst = appendMicros(append(dst, '.'), int(d%time.Second)/1000)
+		dst = strconv.AppendInt(dst, int64(since/time.Second), 10)
+		dst = appendMicros(append(dst, '.'), int(since%time.Second)/1000)
 	case DateClock:
 		dst = append(dst, p.clock.of(t, p.opt.UTC)...)
 		dst = appendMicros(append(dst, '.'), t.Nanosecond()/1000)
