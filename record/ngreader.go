@@ -490,14 +490,6 @@ func (d *ngDecoder) packet(body []byte, rec *Record, enhanced bool) (bool, error
 	return true, nil
 }
 
-// optionHead is what get32 reads from the head of an option with n bytes.
-func optionHead(code, n uint32, big bool) uint32 {
-	if big {
-		return code<<16 | n
-	}
-	return n<<16 | code
-}
-
 // setDirection takes the direction from epb_flags. One of the values means nothing.
 func (r *Record) setDirection(flags uint32) {
 	if dir := Direction(flags & 3); dir <= ToKernel {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,14 +21,22 @@ func (w *Writer) openBlock(typ uint32) int {
 
 // closeBlock ends the options and the block that begins at at.
 func (w *Writer) closeBlock(at int) error {
-	w.batch = append32(w.batch, w.big, optEnd)
-	n := len(w.batch) + 4 - at
+	b := (*[8]byte)(w.extend(8))
+	n := len(w.batch) - at
 	if n > maxBlock {
 		return fmt.Errorf("a block of %d bytes: at most %d is possible", n, maxBlock)
 	}
+	put32(b[0:], w.big, optEnd)
+	put32(b[4:], w.big, uint32(n))
 	put32(w.batch[at+4:], w.big, uint32(n))
-	w.batch = append32(w.batch, w.big, uint32(n))
 	return nil
+}
+
+// extend makes the batch n bytes longer and returns these, to be written to.
+func (w *Writer) extend(n int) []byte {
+	at := len(w.batch)
+	w.batch = slices.Grow(w.batch, n)[:at+n]
+	return w.batch[at:]
 }
 
 func (w *Writer) pad() {
@@ -36,13 +45,12 @@ func (w *Writer) pad() {
 	}
 }
 
-func (w *Writer) optionHeader(code uint16, n int) {
-	w.batch = append16(w.batch, w.big, code)
-	w.batch = append16(w.batch, w.big, uint16(n))
+func (w *Writer) optionHeader(code uint32, n int) {
+	w.batch = append32(w.batch, w.big, optionHead(code, uint32(n), w.big))
 }
 
 // text appends an option that is a text, in two parts, unless it is empty.
-func (w *Writer) text(code uint16, prefix, s string) error {
+func (w *Writer) text(code uint32, prefix, s string) error {
 	n := len(prefix) + len(s)
 	if n == 0 {
 		return nil
@@ -57,9 +65,10 @@ func (w *Writer) text(code uint16, prefix, s string) error {
 	return nil
 }
 
-func (w *Writer) option64(code uint16, v uint64) {
-	w.optionHeader(code, 8)
-	w.batch = append64(w.batch, w.big, v)
+func (w *Writer) option64(code uint32, v uint64) {
+	b := (*[12]byte)(w.extend(12))
+	put32(b[0:], w.big, optionHead(code, 8, w.big))
+	put64(b[4:], w.big, v)
 }
 
 // timestamp appends a time as packets and statistics have it: the upper half
@@ -158,27 +167,26 @@ func (w *Writer) appendPacket(p *packet, id int) error {
 	if err != nil {
 		return err
 	}
-	// Fixed parts are put together first: every recorded message goes through here.
 	at := len(w.batch)
-	var head [28]byte
-	put32(head[0:], w.big, blockEnhanced) // its length is set by closeBlock
+	head := (*[28]byte)(w.extend(28))
+	put32(head[0:], w.big, blockEnhanced)
+	put32(head[4:], w.big, 0) // the length, set by closeBlock
 	put32(head[8:], w.big, uint32(id))
 	put32(head[12:], w.big, uint32(ts>>32))
 	put32(head[16:], w.big, uint32(ts))
 	put32(head[20:], w.big, uint32(p.captured))
 	put32(head[24:], w.big, uint32(min(p.original, math.MaxInt32)))
-	w.batch = append(w.batch, head[:]...)
 	if err := w.appendData(p); err != nil {
 		return err
 	}
 	w.pad()
-	var options [32]byte
-	o := append32(append16(append16(options[:0], w.big, optFlags), w.big, 4), w.big, uint32(p.Dir&3))
+	flags := (*[8]byte)(w.extend(8))
+	put32(flags[0:], w.big, optionHead(optFlags, 4, w.big))
+	put32(flags[4:], w.big, uint32(p.Dir&3))
 	if p.Dropped > 0 {
-		o = append64(append16(append16(o, w.big, optDropCount), w.big, 8), w.big, p.Dropped)
+		w.option64(optDropCount, p.Dropped)
 	}
-	o = append64(append16(append16(o, w.big, optPacketID), w.big, 8), w.big, p.number)
-	w.batch = append(w.batch, o...)
+	w.option64(optPacketID, p.number)
 	if p.Process != "" {
 		if err := w.text(optComment, commentProcess, p.Process); err != nil {
 			return err
@@ -225,7 +233,7 @@ func (w *Writer) appendStatistics(id int) {
 	w.batch = append32(w.batch, w.big, uint32(id))
 	w.timestamp(end)
 	for _, o := range [...]struct {
-		code uint16
+		code uint32
 		ts   uint64
 	}{{optStartTime, start}, {optEndTime, end}} {
 		if o.ts != 0 {
@@ -234,7 +242,7 @@ func (w *Writer) appendStatistics(id int) {
 		}
 	}
 	for _, o := range [...]struct {
-		code uint16
+		code uint32
 		Counter
 	}{{optReceived, s.Received}, {optDropped, s.Dropped}, {optAccepted, s.Accepted}, {optOSDropped, s.OSDropped}, {optDelivered, s.Delivered}} {
 		if o.Known {

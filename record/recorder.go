@@ -271,8 +271,11 @@ func (r *Recorder) record(b Batch) error {
 		}
 		msg := b.Message(i)
 		r.counts.Received++
-		r.scratch = Record{Time: t, Data: msg, OrigLen: len(msg), Gap: r.loss.suspect || ended && i == 0}
-		if err := r.add(&r.scratch); err != nil {
+		rec := &r.scratch
+		*rec = Record{} // and then field by field: a literal would be made elsewhere and copied
+		rec.Time, rec.Data, rec.OrigLen = t, msg, len(msg)
+		rec.Gap = r.loss.suspect || ended && i == 0
+		if err := r.add(rec); err != nil {
 			return err
 		}
 	}

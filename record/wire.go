@@ -60,3 +60,19 @@ func put32(b []byte, big bool, v uint32) {
 	}
 	binary.LittleEndian.PutUint32(b, v)
 }
+
+func put64(b []byte, big bool, v uint64) {
+	if big {
+		v = bits.ReverseBytes64(v)
+	}
+	binary.LittleEndian.PutUint64(b, v)
+}
+
+// optionHead is the code and length of an option of pcapng as one number for get32
+// and put32.
+func optionHead(code, n uint32, big bool) uint32 {
+	if big {
+		return code<<16 | n
+	}
+	return n<<16 | code
+}

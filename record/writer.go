@@ -328,14 +328,9 @@ func (w *Writer) choose(r *Record) (data []byte, hide bool, err error) {
 }
 
 func (w *Writer) appendRecord(r *Record, number uint64, data []byte, hide bool) error {
-	p := packet{
-		Record:   r,
-		number:   number,
-		data:     data,
-		captured: min(len(data), w.opts.SnapLen),
-		original: max(r.OrigLen, len(data)),
-		hide:     hide,
-	}
+	var p packet // not a literal, which would be made elsewhere and copied
+	p.Record, p.number, p.data, p.hide = r, number, data, hide
+	p.captured, p.original = min(len(data), w.opts.SnapLen), max(r.OrigLen, len(data))
 	id := 0
 	var err error
 	if w.opts.Format == PcapNG {
@@ -350,7 +345,7 @@ func (w *Writer) appendRecord(r *Record, number uint64, data []byte, hide bool) 
 	}
 	s := &w.sockets[id]
 	s.count++
-	if t := r.Time; !t.IsZero() {
+	if t := r.Time; t != s.last && !t.IsZero() {
 		if s.first.IsZero() || t.Before(s.first) {
 			s.first = t
 		}
