@@ -205,7 +205,8 @@ func (f *fact) later() bool {
 
 // examine fills in what can be said of a message by itself.
 func (t *Tracer) examine(f *fact, r *record.Record) {
-	*f = fact{num: r.Number, dir: r.Dir, given: r.Dir != record.Unknown, codec: r.Codec, rules: rulesOf(r.Codec.Dialect)}
+	*f = fact{} // and then field by field: a literal would be made elsewhere and copied
+	f.num, f.dir, f.given, f.codec, f.rules = r.Number, r.Dir, r.Dir != record.Unknown, r.Codec, rulesOf(r.Codec.Dialect)
 	data, size := r.Data, max(r.OrigLen, len(r.Data))
 	if len(data) < layers.BaseLen {
 		return

@@ -61,8 +61,9 @@ func (rs *requests) add(f *fact, at uint64) *request {
 		rs.recent.front(victim)
 	}
 	q := rs.nth(0)
-	*q = request{num: f.num, at: at, hash: f.hash, pid: f.pid, seq: f.seq, typ: f.typ, satype: f.satype,
-		own: f.own(), silent: f.unheard(), late: f.waits(), next: 1}
+	*q = request{}
+	q.num, q.at, q.hash, q.pid, q.seq, q.typ, q.satype = f.num, at, f.hash, f.pid, f.seq, f.typ, f.satype
+	q.own, q.silent, q.late, q.next = f.own(), f.unheard(), f.waits(), 1
 	if q.own {
 		rs.own++
 	}
