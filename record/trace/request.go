@@ -37,6 +37,24 @@ type requests struct {
 	all    [maxRecent]request
 	recent recent
 	own    int // how many are own ones whose second copy was not seen
+	// How many there are of each type, or of several that have these bits: most of
+	// what the kernel says on its own answers nothing, which is then known at once.
+	types [typeClasses]uint8
+}
+
+const typeClasses = 32 // more than there are types
+
+func (rs *requests) ofType(typ uint8) *uint8 { return &rs.types[typ%typeClasses] }
+
+// perhaps returns how many requests at most have a type that f answers.
+func (rs *requests) perhaps(f *fact) int {
+	switch f.typ {
+	case 0: // of illumos: see fact.answers
+		return rs.recent.n
+	case layers.SPDADD:
+		return int(*rs.ofType(layers.SPDADD)) + int(*rs.ofType(layers.SPDSETIDX))
+	}
+	return int(*rs.ofType(f.typ))
 }
 
 // nth returns the k-th newest request.
@@ -55,19 +73,26 @@ func (rs *requests) add(f *fact, at uint64) *request {
 				break
 			}
 		}
-		if q := rs.nth(victim); q.own && !q.copied {
-			rs.own--
-		}
+		rs.leave(rs.nth(victim))
 		rs.recent.front(victim)
 	}
 	q := rs.nth(0)
 	*q = request{}
 	q.num, q.at, q.hash, q.pid, q.seq, q.typ, q.satype = f.num, at, f.hash, f.pid, f.seq, f.typ, f.satype
 	q.own, q.silent, q.late, q.next = f.own(), f.unheard(), f.waits(), 1
+	*rs.ofType(q.typ)++
 	if q.own {
 		rs.own++
 	}
 	return q
+}
+
+// leave is for a request that is not remembered any more.
+func (rs *requests) leave(q *request) {
+	*rs.ofType(q.typ)--
+	if q.own && !q.copied {
+		rs.own--
+	}
 }
 
 // worth orders requests by how much is still to come to them, when message now
@@ -127,15 +152,16 @@ func (rs *requests) of(f *fact, at, last uint64) (q *request, several bool) {
 		return rs.dump(f), false
 	}
 	unanswered := 0
-	for k := range rs.recent.n {
+	for k, left := 0, rs.perhaps(f); left > 0 && k < rs.recent.n; k++ {
 		r := rs.nth(k)
 		if q != nil && at-r.at > overtaken {
 			break
 		}
-		if r.pid != f.pid || r.seq != f.seq || r.silent {
+		if !f.answers(r.typ) {
 			continue
 		}
-		if !f.answers(r.typ) {
+		left--
+		if r.pid != f.pid || r.seq != f.seq || r.silent {
 			continue
 		}
 		if q == nil {
@@ -173,9 +199,13 @@ func (rs *requests) migration(at, last uint64) *request {
 func (rs *requests) dump(f *fact) *request {
 	var best *request
 	tie := false
-	for k := range rs.recent.n {
+	for k, left := 0, *rs.ofType(f.typ); left > 0 && k < rs.recent.n; k++ {
 		q := rs.nth(k)
-		if q.typ != f.typ || q.pid != f.pid {
+		if q.typ != f.typ {
+			continue
+		}
+		left--
+		if q.pid != f.pid {
 			continue
 		}
 		if q.closed && !(q.answerHash == f.hash && q.copies < 2) {
@@ -279,8 +309,8 @@ func (rs *requests) forget(ps *processes) {
 	rs.recent.keep(func(slot int) bool {
 		q := &rs.all[slot]
 		kept := ps.of(q.pid).varies
-		if !kept && q.own && !q.copied {
-			rs.own--
+		if !kept {
+			rs.leave(q)
 		}
 		return kept
 	})

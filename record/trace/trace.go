@@ -45,6 +45,7 @@ type Tracer struct {
 	processes processes
 	contents  contents
 	singles   [maxSingles]single
+	single    int // the oldest of them
 }
 
 const (
@@ -324,7 +325,7 @@ func (t *Tracer) repeated(f *fact, i uint64) *single {
 	}
 	for k := range t.singles {
 		s := &t.singles[k]
-		if s.at != 0 && s.hash == f.hash && s.copies < f.copies() && f.copyOf(s.wrapped) && i-s.at <= singleSpan {
+		if s.hash == f.hash && s.at != 0 && s.copies < f.copies() && f.copyOf(s.wrapped) && i-s.at <= singleSpan {
 			return s
 		}
 	}
@@ -434,13 +435,9 @@ func (t *Tracer) switched(q *request, rules ruleSet) {
 
 // remember keeps a message to know its second copy by.
 func (t *Tracer) remember(f *fact, i uint64) {
-	oldest := &t.singles[0]
-	for k := range t.singles {
-		if s := &t.singles[k]; s.at < oldest.at {
-			oldest = s
-		}
-	}
-	*oldest = single{hash: f.hash, num: f.num, at: i, copies: 1, wrapped: f.wrapped}
+	s := &t.singles[t.single]
+	t.single = (t.single + 1) % maxSingles
+	s.hash, s.num, s.at, s.copies, s.wrapped = f.hash, f.num, i, 1, f.wrapped
 }
 
 // foreign reports whether a message without a request tells of something that was
