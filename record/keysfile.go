@@ -54,8 +54,6 @@ const (
 	maxKeysLine = 4 << 20
 )
 
-const hexDigits = "0123456789abcdef"
-
 // appendKeysHeader appends the first line.
 func appendKeysHeader(b []byte, captureID string) []byte {
 	return fmt.Appendf(b, "%s %d captureid=%s\n", keysMagic, keysVersion, captureID)
@@ -64,6 +62,9 @@ func appendKeysHeader(b []byte, captureID string) []byte {
 // appendKeysLine appends the line of a record: the spans of msg, as far as they
 // lie in the first captured bytes. Without secrets there is no line.
 func appendKeysLine(b []byte, number uint64, msg []byte, captured int, spans []layers.Span) []byte {
+	if len(spans) == 0 {
+		return b
+	}
 	start := len(b)
 	b = strconv.AppendUint(b, number, 10)
 	b = append(b, ' ')
@@ -77,9 +78,7 @@ func appendKeysLine(b []byte, number uint64, msg []byte, captured int, spans []l
 		b = append(b, ' ')
 		b = strconv.AppendInt(b, int64(s.Offset), 10)
 		b = append(b, ':')
-		for _, x := range msg[s.Offset:end] {
-			b = append(b, hexDigits[x>>4], hexDigits[x&15])
-		}
+		b = hex.AppendEncode(b, msg[s.Offset:end])
 	}
 	if len(b) == bare {
 		return b[:start]
