@@ -124,7 +124,7 @@ func newBenchSocket(b *testing.B, msgs [][]byte, count int) *benchSocket {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &benchSocket{socket: socket{conn: conn, batch: keysock.NewBatch(0)}, peer: pair[1], count: count}
+	s := &benchSocket{socket: socket{conn: conn, batch: keysock.NewBatch(recordBatch)}, peer: pair[1], count: count}
 	for _, msg := range msgs {
 		msg = bytes.Clone(msg)
 		s.msgs = append(s.msgs, msg)

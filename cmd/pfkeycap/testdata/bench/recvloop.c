@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 32, SLOT = 512 << 10, OVERHEAD = 128 };
+enum { BATCH = 64, SLOT = 512 << 10, OVERHEAD = 128 };
 
 static void die(const char *what)
 {
