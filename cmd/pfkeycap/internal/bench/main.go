@@ -4,7 +4,7 @@
 //
 // What is compared takes turns, several times, and the least time of each counts:
 // whatever else a machine does only adds to it. Whole processes are measured by the
-// processor time that they took, theirs and the kernel's, and in-process work by the
+// time that passes, which is what who waits for them sees, and in-process work by the
 // benchmarks beside the code, which are run here one by one.
 package main
 

@@ -64,14 +64,17 @@ func (b *bench) tcpdump(args ...string) []string {
 	return append(append([]string{"tcpdump"}, args...), "-r", b.file("many.pcap"))
 }
 
-// once runs a command, whose output is thrown away, and returns the processor time
-// that it took, its own and the kernel's for it.
+// once runs a command, whose output is thrown away, and returns the time that it took.
 func (b *bench) once(argv []string) (time.Duration, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	if err := failed(cmd, cmd.Run); err != nil {
-		return 0, err
-	}
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+	start := time.Now()
+	err := failed(cmd, cmd.Run)
+	return time.Since(start), err
+}
+
+// onOneProcessor is a command of Go's that may use one only.
+func onOneProcessor(argv []string) []string {
+	return append([]string{"env", "GOMAXPROCS=1"}, argv...)
 }
 
 // failed runs what a command does, and adds what it says to an error.
@@ -102,15 +105,17 @@ func (b *bench) turns(commands ...[]string) ([]time.Duration, error) {
 }
 
 // processes compares pfkeycap with tcpdump -n, on as many packets.
-func (b *bench) processes(args ...string) (us, they time.Duration, err error) {
+func (b *bench) processes(args ...string) (res result, us time.Duration, err error) {
 	if err := b.prepare(); err != nil {
-		return us, they, err
+		return res, us, err
 	}
-	used, err := b.turns(b.pfkeycap(args...), b.tcpdump("-n"))
+	used, err := b.turns(b.pfkeycap(args...), b.tcpdump("-n"), onOneProcessor(b.pfkeycap(args...)))
 	if err != nil {
-		return us, they, err
+		return res, us, err
 	}
-	return used[0], used[1], nil
+	us, they, alone := used[0], used[1], used[2]
+	return result{ours: perSecond(us), theirs: perSecond(they), ratio: they.Seconds() / us.Seconds(),
+		note: fmt.Sprintf("on one processor %s: %.2f×", perSecond(alone), they.Seconds()/alone.Seconds())}, us, nil
 }
 
 // fed runs a command with n packets on its standard input and returns the most memory
