@@ -67,25 +67,30 @@ func (h *Hider) hideSpans(msg []byte, spans []layers.Span) {
 
 // hideKey replaces a key with its stand-in.
 func (h *Hider) hideKey(b []byte) {
-	if len(b) == 0 {
+	if s := h.ofKey(b); s != nil {
+		copy(b, s)
 		return
 	}
+	h.standIn(b, b, domainKey)
+}
+
+// ofKey returns the stand-in of a key, valid until the next call, or nil if the key is
+// longer than what is remembered.
+func (h *Hider) ofKey(key []byte) []byte {
 	r := h.recent
 	for i := range r.keys {
-		if k := &r.keys[i]; k.n == len(b) && bytes.Equal(k.key[:k.n], b) {
-			copy(b, k.standIn[:k.n])
-			return
+		if k := &r.keys[i]; k.n == len(key) && bytes.Equal(k.key[:k.n], key) {
+			return k.standIn[:k.n]
 		}
 	}
 	k := &r.keys[r.next]
-	if len(b) > len(k.key) {
-		h.standIn(b, b, domainKey)
-		return
+	if len(key) == 0 || len(key) > len(k.key) {
+		return nil
 	}
 	r.next = (r.next + 1) % len(r.keys)
-	k.n = copy(k.key[:], b)
-	h.standIn(b, b, domainKey)
-	copy(k.standIn[:], b)
+	k.n = copy(k.key[:], key)
+	h.standIn(k.standIn[:k.n], k.key[:k.n], domainKey)
+	return k.standIn[:k.n]
 }
 
 // StandIn returns the stand-in of a secret. key is how many of its bytes, from
@@ -175,8 +180,12 @@ func (h *Hider) ID(r *Record, secret []byte, key int) (id [4]byte) {
 	key = min(max(key, 0), len(secret))
 	n := 0
 	if key > 0 {
-		h.first(secret[:key], domainKey)
-		n = copy(id[:min(key, len(id))], h.sum[:])
+		standIn := h.ofKey(secret[:key])
+		if standIn == nil {
+			h.first(secret[:key], domainKey)
+			standIn = h.sum[:]
+		}
+		n = copy(id[:min(key, len(id))], standIn)
 	}
 	if rest := secret[key:]; len(rest) > 0 && n < len(id) {
 		h.first(rest, domainOther)
