@@ -188,18 +188,25 @@ func (m *Base) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.SerializeOp
 	if m.Codec.IsZero() {
 		return ErrNoCodec
 	}
-	n := len(b.Bytes()) + BaseLen
 	if opts.FixLengths {
-		if n%Word != 0 || n > MaxMessage {
-			return fmt.Errorf("%s message of %d bytes: want a multiple of 8 and at most %d", m.TypeName(), n, MaxMessage)
+		if err := m.fix(len(b.Bytes()) + BaseLen); err != nil {
+			return err
 		}
-		m.Len = uint16(n / Word)
 	}
 	h, err := b.PrependBytes(BaseLen)
 	if err != nil {
 		return err
 	}
 	m.put(h, m.Codec.big())
+	return nil
+}
+
+// fix sets the length of a message of n bytes.
+func (m *Base) fix(n int) error {
+	if n%Word != 0 || n > MaxMessage {
+		return fmt.Errorf("%s message of %d bytes: want a multiple of 8 and at most %d", m.TypeName(), n, MaxMessage)
+	}
+	m.Len = uint16(n / Word)
 	return nil
 }
 

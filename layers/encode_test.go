@@ -255,3 +255,42 @@ func TestReusedBuffer(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestAppend: a message is appended behind what is there, the same one that Encode and
+// Serialize make, without an allocation if there is room, and with an error not at all.
+func TestAppend(t *testing.T) {
+	for _, c := range []layers.Codec{linuxLE, linuxBE} {
+		want := encode(t, c, &layers.Base{Type: layers.ADD, SAType: 3, Seq: 9}, &layers.SA{SPI: 7, Flags: 2},
+			&layers.Lifetime{Header: layers.For(layers.LayerTypeLifetimeHard), Bytes: 1 << 40},
+			c.NewKey(layers.LayerTypeKeyAuth, []byte{1, 2, 3, 4, 5}), &layers.Unknown{Type: 99, Data: []byte{1, 2, 3, 4, 5}})
+		base, exts, rest := c.Extensions(want)
+		if rest != nil {
+			t.Fatal(rest)
+		}
+		for room := range len(want) + 10 { // it runs out at every place
+			dst := append(make([]byte, 0, 3+room), "abc"...)
+			for i := range dst[3:cap(dst)] {
+				dst[3:cap(dst)][i] = 0xee
+			}
+			got, err := c.Append(dst, base, exts...)
+			if err != nil || string(got[:3]) != "abc" || !bytes.Equal(got[3:], want) {
+				t.Fatalf("%v, room for %d: %v\n got %x\nwant %x", c, room, err, got, want)
+			}
+		}
+		buf := make([]byte, 0, len(want))
+		if n := testing.AllocsPerRun(100, func() { buf, _ = c.Append(buf[:0], base, exts...) }); n != 0 {
+			t.Errorf("%v: %v allocations, want none", c, n)
+		}
+		exts = append(exts, &layers.Address{})
+		got, err := c.Append(buf[:2], base, exts...)
+		if err == nil || !strings.Contains(err.Error(), "layer 5") || len(got) != 2 {
+			t.Errorf("%v: an address that is not said to be which: %v, %d bytes", c, err, len(got))
+		}
+	}
+	if _, err := linuxBE.Append(nil, &layers.Base{Codec: linuxLE}); err == nil || !strings.Contains(err.Error(), "layer 0") {
+		t.Errorf("a header of the other byte order: %v", err)
+	}
+	if _, err := (layers.Codec{}).Append(nil, &layers.Base{}); err == nil {
+		t.Error("no codec: no error")
+	}
+}

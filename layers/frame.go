@@ -285,12 +285,6 @@ func (x *Unknown) SerializeTo(b gopacket.SerializeBuffer, opts gopacket.Serializ
 	return serializeExtension(x, b, opts)
 }
 
-func (x *Unknown) size(layout) int { return ExtLen + len(x.Data) }
-
-func (x *Unknown) encode(_ layout, _ bool, b []byte) { copy(b[ExtLen:], x.Data) }
-
-func (x *Unknown) standsFor() shape.Meaning { return shape.NoMeaning }
-
 // Malformed is the rest of a message that cannot be divided into extensions. It
 // is the last layer, and the packet's error layer. Its bytes may be anything, so
 // they are secret.

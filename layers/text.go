@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"strconv"
 
-	"github.com/google/gopacket"
 	"github.com/pfkeycap/pfkeycap/layers/internal/shape"
 )
 
@@ -62,11 +61,14 @@ func appendSPI(dst []byte, spi uint32) []byte {
 func extensionString(x Extension) string {
 	h := *x.Head()
 	if h.Contents == nil {
-		b := gopacket.NewSerializeBuffer()
-		if x.SerializeTo(b, gopacket.SerializeOptions{FixLengths: true}) != nil {
-			return x.LayerType().String() // there is no codec yet
+		if h.kind.code() == 0 {
+			return x.LayerType().String()
 		}
-		h.Contents = b.Bytes()
+		b, _, err := appendExtensions(nil, []Extension{x}, h.Codec().Dialect.table(), h.Codec().writing(true))
+		if err != nil {
+			return x.LayerType().String()
+		}
+		h.Contents = b
 	}
 	line := line{dialect: h.Codec().Dialect, out: []byte(h.Name())}
 	walkExtension(&h, &line)

@@ -174,7 +174,22 @@ type SA struct {
 	Tail                Secret // bytes beyond the structure, normally none
 }
 
-func (x *SA) encode(id layout, big bool, b []byte) {
+func (x *SA) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := x.form(e, code); id {
+	case layoutSadbSa:
+		return 16 + len(x.Tail), e.number, id
+	case layoutSadbSa2:
+		return 24 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *SA) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbSa:
 		_ = b[15]
@@ -183,8 +198,14 @@ func (x *SA) encode(id layout, big bool, b []byte) {
 		b[9] = x.State
 		b[10] = x.Auth
 		b[11] = x.Encrypt
-		put32(b[12:], big, x.Flags)
-		copy(b[16:], x.Tail)
+		if big {
+			put32(b[12:], true, x.Flags)
+		} else {
+			put32(b[12:], false, x.Flags)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[16:], x.Tail)
+		}
 	case layoutSadbSa2:
 		_ = b[23]
 		put32(b[4:], true, x.SPI)
@@ -192,23 +213,23 @@ func (x *SA) encode(id layout, big bool, b []byte) {
 		b[9] = x.State
 		b[10] = x.Auth
 		b[11] = x.Encrypt
-		put32(b[12:], big, x.Flags)
-		put16(b[16:], big, x.NATTPort)
-		put16(b[18:], big, x.NATTInterval)
-		put16(b[20:], big, x.NATTOffloadInterval)
-		put16(b[22:], big, x.NATTSrcPort)
-		copy(b[24:], x.Tail)
+		if big {
+			put32(b[12:], true, x.Flags)
+			put16(b[16:], true, x.NATTPort)
+			put16(b[18:], true, x.NATTInterval)
+			put16(b[20:], true, x.NATTOffloadInterval)
+			put16(b[22:], true, x.NATTSrcPort)
+		} else {
+			put32(b[12:], false, x.Flags)
+			put16(b[16:], false, x.NATTPort)
+			put16(b[18:], false, x.NATTInterval)
+			put16(b[20:], false, x.NATTOffloadInterval)
+			put16(b[22:], false, x.NATTSrcPort)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[24:], x.Tail)
+		}
 	}
-}
-
-func (x *SA) size(id layout) int {
-	switch id {
-	case layoutSadbSa:
-		return 16 + len(x.Tail)
-	case layoutSadbSa2:
-		return 24 + len(x.Tail)
-	}
-	return 0
 }
 
 func (x *SA) standsFor() shape.Meaning { return shape.MSA }
@@ -242,21 +263,35 @@ type Lifetime struct {
 	Tail        Secret // bytes beyond the structure, normally none
 }
 
-func (x *Lifetime) encode(id layout, big bool, b []byte) {
-	_ = b[31]
-	put32(b[4:], big, x.Allocations)
-	put64(b[8:], big, x.Bytes)
-	put64(b[16:], big, x.AddTime)
-	put64(b[24:], big, x.UseTime)
-	copy(b[32:], x.Tail)
+func (x *Lifetime) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbLifetime:
+		return 32 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Lifetime) size(id layout) int {
-	switch id {
-	case layoutSadbLifetime:
-		return 32 + len(x.Tail)
+func (x *Lifetime) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[31]
+	if big {
+		put32(b[4:], true, x.Allocations)
+		put64(b[8:], true, x.Bytes)
+		put64(b[16:], true, x.AddTime)
+		put64(b[24:], true, x.UseTime)
+	} else {
+		put32(b[4:], false, x.Allocations)
+		put64(b[8:], false, x.Bytes)
+		put64(b[16:], false, x.AddTime)
+		put64(b[24:], false, x.UseTime)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[32:], x.Tail)
+	}
 }
 
 func (x *Lifetime) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -282,29 +317,42 @@ type Address struct {
 	Sockaddr  []byte // the sockaddr with its padding, as on the wire
 }
 
-func (x *Address) encode(id layout, big bool, b []byte) {
+func (x *Address) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbAddress:
+		return 8 + len(x.Sockaddr), e.number, id
+	case layoutSadbAddressOpenbsd:
+		return 8 + len(x.Sockaddr), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *Address) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbAddress:
 		_ = b[7]
 		b[4] = x.Proto
 		b[5] = x.PrefixLen
-		put16(b[6:], big, uint16(x.Reserved))
+		if big {
+			put16(b[6:], true, uint16(x.Reserved))
+		} else {
+			put16(b[6:], false, uint16(x.Reserved))
+		}
 		copy(b[8:], x.Sockaddr)
 	case layoutSadbAddressOpenbsd:
 		_ = b[7]
-		put32(b[4:], big, x.Reserved)
+		if big {
+			put32(b[4:], true, x.Reserved)
+		} else {
+			put32(b[4:], false, x.Reserved)
+		}
 		copy(b[8:], x.Sockaddr)
 	}
-}
-
-func (x *Address) size(id layout) int {
-	switch id {
-	case layoutSadbAddress:
-		return 8 + len(x.Sockaddr)
-	case layoutSadbAddressOpenbsd:
-		return 8 + len(x.Sockaddr)
-	}
-	return 0
 }
 
 func (x *Address) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -328,19 +376,29 @@ type Key struct {
 	Octets   Secret // key octets and padding
 }
 
-func (x *Key) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], big, x.Bits)
-	put16(b[6:], big, x.Reserved)
-	copy(b[8:], x.Octets)
+func (x *Key) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbKey:
+		return 8 + len(x.Octets), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Key) size(id layout) int {
-	switch id {
-	case layoutSadbKey:
-		return 8 + len(x.Octets)
+func (x *Key) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put16(b[4:], true, x.Bits)
+		put16(b[6:], true, x.Reserved)
+	} else {
+		put16(b[4:], false, x.Bits)
+		put16(b[6:], false, x.Reserved)
 	}
-	return 0
+	copy(b[8:], x.Octets)
 }
 
 func (x *Key) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -365,20 +423,31 @@ type Identity struct {
 	Data     []byte // string or octets, with padding
 }
 
-func (x *Identity) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put16(b[4:], big, x.Type)
-	put16(b[6:], big, x.Reserved)
-	put64(b[8:], big, x.ID)
-	copy(b[16:], x.Data)
+func (x *Identity) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbIdent:
+		return 16 + len(x.Data), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Identity) size(id layout) int {
-	switch id {
-	case layoutSadbIdent:
-		return 16 + len(x.Data)
+func (x *Identity) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put16(b[4:], true, x.Type)
+		put16(b[6:], true, x.Reserved)
+		put64(b[8:], true, x.ID)
+	} else {
+		put16(b[4:], false, x.Type)
+		put16(b[6:], false, x.Reserved)
+		put64(b[8:], false, x.ID)
 	}
-	return 0
+	copy(b[16:], x.Data)
 }
 
 func (x *Identity) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -407,37 +476,52 @@ type Sensitivity struct {
 	Bitmaps    []byte // SensLen, then IntegLen 8-byte words
 }
 
-func (x *Sensitivity) encode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbSens:
-		_ = b[15]
-		put32(b[4:], big, x.DPD)
-		b[8] = x.SensLevel
-		b[9] = x.SensLen
-		b[10] = x.IntegLevel
-		b[11] = x.IntegLen
-		put32(b[12:], big, x.Reserved)
-		copy(b[16:], x.Bitmaps)
-	case layoutSadbSensIllumos:
-		_ = b[15]
-		put32(b[4:], big, x.DPD)
-		b[8] = x.SensLevel
-		b[9] = x.SensLen
-		b[10] = x.IntegLevel
-		b[11] = x.IntegLen
-		put32(b[12:], big, x.Reserved)
-		copy(b[16:], x.Bitmaps)
+func (x *Sensitivity) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
 	}
+	switch id := e.layout; id {
+	case layoutSadbSens:
+		return 16 + len(x.Bitmaps), e.number, id
+	case layoutSadbSensIllumos:
+		return 16 + len(x.Bitmaps), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Sensitivity) size(id layout) int {
+func (x *Sensitivity) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbSens:
-		return 16 + len(x.Bitmaps)
+		_ = b[15]
+		b[8] = x.SensLevel
+		b[9] = x.SensLen
+		b[10] = x.IntegLevel
+		b[11] = x.IntegLen
+		if big {
+			put32(b[4:], true, x.DPD)
+			put32(b[12:], true, x.Reserved)
+		} else {
+			put32(b[4:], false, x.DPD)
+			put32(b[12:], false, x.Reserved)
+		}
+		copy(b[16:], x.Bitmaps)
 	case layoutSadbSensIllumos:
-		return 16 + len(x.Bitmaps)
+		_ = b[15]
+		b[8] = x.SensLevel
+		b[9] = x.SensLen
+		b[10] = x.IntegLevel
+		b[11] = x.IntegLen
+		if big {
+			put32(b[4:], true, x.DPD)
+			put32(b[12:], true, x.Reserved)
+		} else {
+			put32(b[4:], false, x.DPD)
+			put32(b[12:], false, x.Reserved)
+		}
+		copy(b[16:], x.Bitmaps)
 	}
-	return 0
 }
 
 func (x *Sensitivity) standsFor() shape.Meaning { return shape.MSensitivity }
@@ -474,7 +558,24 @@ type Proposal struct {
 	List      []byte // the combinations, as on the wire
 }
 
-func (x *Proposal) encode(id layout, big bool, b []byte) {
+func (x *Proposal) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbProp:
+		return 8 + len(x.List), e.number, id
+	case layoutSadbPropOpenbsd:
+		return 8 + len(x.List), e.number, id
+	case layoutSadbPropIllumos:
+		return 8 + len(x.List), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *Proposal) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbProp:
 		_ = b[7]
@@ -491,21 +592,13 @@ func (x *Proposal) encode(id layout, big bool, b []byte) {
 		_ = b[7]
 		b[4] = x.Replay
 		b[5] = x.EReserved
-		put16(b[6:], big, x.NumECombs)
+		if big {
+			put16(b[6:], true, x.NumECombs)
+		} else {
+			put16(b[6:], false, x.NumECombs)
+		}
 		copy(b[8:], x.List)
 	}
-}
-
-func (x *Proposal) size(id layout) int {
-	switch id {
-	case layoutSadbProp:
-		return 8 + len(x.List)
-	case layoutSadbPropOpenbsd:
-		return 8 + len(x.List)
-	case layoutSadbPropIllumos:
-		return 8 + len(x.List)
-	}
-	return 0
 }
 
 func (x *Proposal) standsFor() shape.Meaning { return shape.MProposal }
@@ -538,20 +631,29 @@ type ExtendedProposal struct {
 	List     []byte // the combinations with their algorithms, as on the wire
 }
 
-func (x *ExtendedProposal) encode(id layout, big bool, b []byte) {
+func (x *ExtendedProposal) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbPropIllumosEprop:
+		return 8 + len(x.List), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *ExtendedProposal) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[7]
 	b[4] = x.Replay
 	b[5] = x.Reserved
-	put16(b[6:], big, x.NumCombs)
-	copy(b[8:], x.List)
-}
-
-func (x *ExtendedProposal) size(id layout) int {
-	switch id {
-	case layoutSadbPropIllumosEprop:
-		return 8 + len(x.List)
+	if big {
+		put16(b[6:], true, x.NumCombs)
+	} else {
+		put16(b[6:], false, x.NumCombs)
 	}
-	return 0
+	copy(b[8:], x.List)
 }
 
 func (x *ExtendedProposal) standsFor() shape.Meaning { return shape.MExtendedProposal }
@@ -636,20 +738,37 @@ func (x *Comb) encode(id layout, big bool, dst []byte) []byte {
 	var b [72]byte
 	b[0] = x.Auth
 	b[1] = x.Encrypt
-	put16(b[2:], big, x.Flags)
-	put16(b[4:], big, x.AuthMinBits)
-	put16(b[6:], big, x.AuthMaxBits)
-	put16(b[8:], big, x.EncryptMinBits)
-	put16(b[10:], big, x.EncryptMaxBits)
-	put32(b[12:], big, x.Reserved)
-	put32(b[16:], big, x.SoftAllocations)
-	put32(b[20:], big, x.HardAllocations)
-	put64(b[24:], big, x.SoftBytes)
-	put64(b[32:], big, x.HardBytes)
-	put64(b[40:], big, x.SoftAddTime)
-	put64(b[48:], big, x.HardAddTime)
-	put64(b[56:], big, x.SoftUseTime)
-	put64(b[64:], big, x.HardUseTime)
+	if big {
+		put16(b[2:], true, x.Flags)
+		put16(b[4:], true, x.AuthMinBits)
+		put16(b[6:], true, x.AuthMaxBits)
+		put16(b[8:], true, x.EncryptMinBits)
+		put16(b[10:], true, x.EncryptMaxBits)
+		put32(b[12:], true, x.Reserved)
+		put32(b[16:], true, x.SoftAllocations)
+		put32(b[20:], true, x.HardAllocations)
+		put64(b[24:], true, x.SoftBytes)
+		put64(b[32:], true, x.HardBytes)
+		put64(b[40:], true, x.SoftAddTime)
+		put64(b[48:], true, x.HardAddTime)
+		put64(b[56:], true, x.SoftUseTime)
+		put64(b[64:], true, x.HardUseTime)
+	} else {
+		put16(b[2:], false, x.Flags)
+		put16(b[4:], false, x.AuthMinBits)
+		put16(b[6:], false, x.AuthMaxBits)
+		put16(b[8:], false, x.EncryptMinBits)
+		put16(b[10:], false, x.EncryptMaxBits)
+		put32(b[12:], false, x.Reserved)
+		put32(b[16:], false, x.SoftAllocations)
+		put32(b[20:], false, x.HardAllocations)
+		put64(b[24:], false, x.SoftBytes)
+		put64(b[32:], false, x.HardBytes)
+		put64(b[40:], false, x.SoftAddTime)
+		put64(b[48:], false, x.HardAddTime)
+		put64(b[56:], false, x.SoftUseTime)
+		put64(b[64:], false, x.HardUseTime)
+	}
 	return append(dst, b[:]...)
 }
 
@@ -662,18 +781,27 @@ type Supported struct {
 	List     []byte // the algorithms, as on the wire
 }
 
-func (x *Supported) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Reserved)
-	copy(b[8:], x.List)
+func (x *Supported) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbSupported:
+		return 8 + len(x.List), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Supported) size(id layout) int {
-	switch id {
-	case layoutSadbSupported:
-		return 8 + len(x.List)
+func (x *Supported) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Reserved)
+	} else {
+		put32(b[4:], false, x.Reserved)
 	}
-	return 0
+	copy(b[8:], x.List)
 }
 
 func (x *Supported) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -741,18 +869,29 @@ func (x *Alg) encode(id layout, big bool, dst []byte) []byte {
 		var b [8]byte
 		b[0] = x.ID
 		b[1] = x.IVLen
-		put16(b[2:], big, x.MinBits)
-		put16(b[4:], big, x.MaxBits)
-		put16(b[6:], big, x.Reserved)
+		if big {
+			put16(b[2:], true, x.MinBits)
+			put16(b[4:], true, x.MaxBits)
+			put16(b[6:], true, x.Reserved)
+		} else {
+			put16(b[2:], false, x.MinBits)
+			put16(b[4:], false, x.MaxBits)
+			put16(b[6:], false, x.Reserved)
+		}
 		return append(dst, b[:]...)
 	case layoutSadbAlgIllumos:
 		var b [8]byte
 		b[0] = x.ID
 		b[1] = x.IVLen
-		put16(b[2:], big, x.MinBits)
-		put16(b[4:], big, x.MaxBits)
 		b[6] = x.Increment
 		b[7] = x.SaltBits
+		if big {
+			put16(b[2:], true, x.MinBits)
+			put16(b[4:], true, x.MaxBits)
+		} else {
+			put16(b[2:], false, x.MinBits)
+			put16(b[4:], false, x.MaxBits)
+		}
 		return append(dst, b[:]...)
 	}
 	return dst
@@ -770,31 +909,50 @@ type SPIRange struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *SPIRange) encode(id layout, big bool, b []byte) {
+func (x *SPIRange) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbSpirange:
+		return 16 + len(x.Tail), e.number, id
+	case layoutSadbSpirangeIllumos:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *SPIRange) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbSpirange:
 		_ = b[15]
-		put32(b[4:], big, x.Min)
-		put32(b[8:], big, x.Max)
-		put32(b[12:], big, x.Reserved)
-		copy(b[16:], x.Tail)
+		if big {
+			put32(b[4:], true, x.Min)
+			put32(b[8:], true, x.Max)
+			put32(b[12:], true, x.Reserved)
+		} else {
+			put32(b[4:], false, x.Min)
+			put32(b[8:], false, x.Max)
+			put32(b[12:], false, x.Reserved)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[16:], x.Tail)
+		}
 	case layoutSadbSpirangeIllumos:
 		_ = b[15]
 		put32(b[4:], true, x.Min)
 		put32(b[8:], true, x.Max)
-		put32(b[12:], big, x.Reserved)
-		copy(b[16:], x.Tail)
+		if big {
+			put32(b[12:], true, x.Reserved)
+		} else {
+			put32(b[12:], false, x.Reserved)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[16:], x.Tail)
+		}
 	}
-}
-
-func (x *SPIRange) size(id layout) int {
-	switch id {
-	case layoutSadbSpirange:
-		return 16 + len(x.Tail)
-	case layoutSadbSpirangeIllumos:
-		return 16 + len(x.Tail)
-	}
-	return 0
 }
 
 func (x *SPIRange) standsFor() shape.Meaning { return shape.MSPIRange }
@@ -825,18 +983,27 @@ type KMPrivate struct {
 	Data     Secret // everything after the fixed part
 }
 
-func (x *KMPrivate) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Reserved)
-	copy(b[8:], x.Data)
+func (x *KMPrivate) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXKmprivate:
+		return 8 + len(x.Data), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *KMPrivate) size(id layout) int {
-	switch id {
-	case layoutSadbXKmprivate:
-		return 8 + len(x.Data)
+func (x *KMPrivate) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Reserved)
+	} else {
+		put32(b[4:], false, x.Reserved)
 	}
-	return 0
+	copy(b[8:], x.Data)
 }
 
 func (x *KMPrivate) standsFor() shape.Meaning { return shape.MKMPrivate }
@@ -874,35 +1041,56 @@ type SA2 struct {
 	Tail         Secret // bytes beyond the structure, normally none
 }
 
-func (x *SA2) encode(id layout, big bool, b []byte) {
+func (x *SA2) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXSa2:
+		return 16 + len(x.Tail), e.number, id
+	case layoutSadbXSa2Darwin:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *SA2) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbXSa2:
 		_ = b[15]
 		b[4] = x.Mode
 		b[5] = x.Reserved1
-		put16(b[6:], big, x.Reserved2)
-		put32(b[8:], big, x.Sequence)
-		put32(b[12:], big, x.ReqID)
-		copy(b[16:], x.Tail)
+		if big {
+			put16(b[6:], true, x.Reserved2)
+			put32(b[8:], true, x.Sequence)
+			put32(b[12:], true, x.ReqID)
+		} else {
+			put16(b[6:], false, x.Reserved2)
+			put32(b[8:], false, x.Sequence)
+			put32(b[12:], false, x.ReqID)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[16:], x.Tail)
+		}
 	case layoutSadbXSa2Darwin:
 		_ = b[15]
 		b[4] = x.Mode
-		put32(b[8:], big, x.Sequence)
-		put32(b[12:], big, x.ReqID)
 		b[5] = x.AlwaysExpire
-		put16(b[6:], big, x.Flags)
-		copy(b[16:], x.Tail)
+		if big {
+			put32(b[8:], true, x.Sequence)
+			put32(b[12:], true, x.ReqID)
+			put16(b[6:], true, x.Flags)
+		} else {
+			put32(b[8:], false, x.Sequence)
+			put32(b[12:], false, x.ReqID)
+			put16(b[6:], false, x.Flags)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[16:], x.Tail)
+		}
 	}
-}
-
-func (x *SA2) size(id layout) int {
-	switch id {
-	case layoutSadbXSa2:
-		return 16 + len(x.Tail)
-	case layoutSadbXSa2Darwin:
-		return 16 + len(x.Tail)
-	}
-	return 0
 }
 
 func (x *SA2) standsFor() shape.Meaning { return shape.MSA2 }
@@ -943,55 +1131,84 @@ type Policy struct {
 	List      []byte // the requests, as on the wire
 }
 
-func (x *Policy) encode(id layout, big bool, b []byte) {
-	switch id {
-	case layoutSadbXPolicy:
-		_ = b[15]
-		put16(b[4:], big, x.Type)
-		b[6] = x.Dir
-		b[7] = x.Reserved
-		put32(b[8:], big, x.ID)
-		put32(b[12:], big, x.Priority)
-		copy(b[16:], x.List)
-	case layoutSadbXPolicyFreebsd:
-		_ = b[15]
-		put16(b[4:], big, x.Type)
-		b[6] = x.Dir
-		put32(b[8:], big, x.ID)
-		put32(b[12:], big, x.Priority)
-		b[7] = x.Scope
-		copy(b[16:], x.List)
-	case layoutSadbXPolicyNetbsd:
-		_ = b[15]
-		put16(b[4:], big, x.Type)
-		b[6] = x.Dir
-		put32(b[8:], big, x.ID)
-		b[7] = x.Flags
-		put32(b[12:], big, x.Reserved2)
-		copy(b[16:], x.List)
-	case layoutSadbXPolicyKame:
-		_ = b[15]
-		put16(b[4:], big, x.Type)
-		b[6] = x.Dir
-		b[7] = x.Reserved
-		put32(b[8:], big, x.ID)
-		put32(b[12:], big, x.Reserved2)
-		copy(b[16:], x.List)
+func (x *Policy) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
 	}
+	switch id := e.layout; id {
+	case layoutSadbXPolicy:
+		return 16 + len(x.List), e.number, id
+	case layoutSadbXPolicyFreebsd:
+		return 16 + len(x.List), e.number, id
+	case layoutSadbXPolicyNetbsd:
+		return 16 + len(x.List), e.number, id
+	case layoutSadbXPolicyKame:
+		return 16 + len(x.List), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Policy) size(id layout) int {
+func (x *Policy) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbXPolicy:
-		return 16 + len(x.List)
+		_ = b[15]
+		b[6] = x.Dir
+		b[7] = x.Reserved
+		if big {
+			put16(b[4:], true, x.Type)
+			put32(b[8:], true, x.ID)
+			put32(b[12:], true, x.Priority)
+		} else {
+			put16(b[4:], false, x.Type)
+			put32(b[8:], false, x.ID)
+			put32(b[12:], false, x.Priority)
+		}
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyFreebsd:
-		return 16 + len(x.List)
+		_ = b[15]
+		b[6] = x.Dir
+		b[7] = x.Scope
+		if big {
+			put16(b[4:], true, x.Type)
+			put32(b[8:], true, x.ID)
+			put32(b[12:], true, x.Priority)
+		} else {
+			put16(b[4:], false, x.Type)
+			put32(b[8:], false, x.ID)
+			put32(b[12:], false, x.Priority)
+		}
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyNetbsd:
-		return 16 + len(x.List)
+		_ = b[15]
+		b[6] = x.Dir
+		b[7] = x.Flags
+		if big {
+			put16(b[4:], true, x.Type)
+			put32(b[8:], true, x.ID)
+			put32(b[12:], true, x.Reserved2)
+		} else {
+			put16(b[4:], false, x.Type)
+			put32(b[8:], false, x.ID)
+			put32(b[12:], false, x.Reserved2)
+		}
+		copy(b[16:], x.List)
 	case layoutSadbXPolicyKame:
-		return 16 + len(x.List)
+		_ = b[15]
+		b[6] = x.Dir
+		b[7] = x.Reserved
+		if big {
+			put16(b[4:], true, x.Type)
+			put32(b[8:], true, x.ID)
+			put32(b[12:], true, x.Reserved2)
+		} else {
+			put16(b[4:], false, x.Type)
+			put32(b[8:], false, x.ID)
+			put32(b[12:], false, x.Reserved2)
+		}
+		copy(b[16:], x.List)
 	}
-	return 0
 }
 
 func (x *Policy) standsFor() shape.Meaning { return shape.MPolicy }
@@ -1022,18 +1239,29 @@ type PolicySeq struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *PolicySeq) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Seq)
-	copy(b[8:], x.Tail)
+func (x *PolicySeq) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXPolicyOpenbsd:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *PolicySeq) size(id layout) int {
-	switch id {
-	case layoutSadbXPolicyOpenbsd:
-		return 8 + len(x.Tail)
+func (x *PolicySeq) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Seq)
+	} else {
+		put32(b[4:], false, x.Seq)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *PolicySeq) standsFor() shape.Meaning { return shape.MPolicySeq }
@@ -1113,21 +1341,35 @@ func (x *Request) encode(id layout, big bool, dst []byte) []byte {
 	switch id {
 	case layoutSadbXIpsecrequest:
 		var b [16]byte
-		put16(b[0:], big, x.Len)
-		put16(b[2:], big, x.Proto)
 		b[4] = x.Mode
 		b[5] = x.Level
-		put16(b[6:], big, x.Reserved1)
-		put32(b[8:], big, x.ReqID)
-		put32(b[12:], big, x.Reserved2)
+		if big {
+			put16(b[0:], true, x.Len)
+			put16(b[2:], true, x.Proto)
+			put16(b[6:], true, x.Reserved1)
+			put32(b[8:], true, x.ReqID)
+			put32(b[12:], true, x.Reserved2)
+		} else {
+			put16(b[0:], false, x.Len)
+			put16(b[2:], false, x.Proto)
+			put16(b[6:], false, x.Reserved1)
+			put32(b[8:], false, x.ReqID)
+			put32(b[12:], false, x.Reserved2)
+		}
 		return append(append(dst, b[:]...), x.Sockaddrs...)
 	case layoutSadbXIpsecrequestKame:
 		var b [8]byte
-		put16(b[0:], big, x.Len)
-		put16(b[2:], big, x.Proto)
 		b[4] = x.Mode
 		b[5] = x.Level
-		put16(b[6:], big, uint16(x.ReqID))
+		if big {
+			put16(b[0:], true, x.Len)
+			put16(b[2:], true, x.Proto)
+			put16(b[6:], true, uint16(x.ReqID))
+		} else {
+			put16(b[0:], false, x.Len)
+			put16(b[2:], false, x.Proto)
+			put16(b[6:], false, uint16(x.ReqID))
+		}
 		return append(append(dst, b[:]...), x.Sockaddrs...)
 	}
 	return dst
@@ -1143,19 +1385,26 @@ type NATTType struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *NATTType) encode(id layout, big bool, b []byte) {
+func (x *NATTType) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXNatTType:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *NATTType) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[7]
 	b[4] = x.Type
 	copy(b[5:8], x.Reserved[:])
-	copy(b[8:], x.Tail)
-}
-
-func (x *NATTType) size(id layout) int {
-	switch id {
-	case layoutSadbXNatTType:
-		return 8 + len(x.Tail)
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
 	}
-	return 0
 }
 
 func (x *NATTType) standsFor() shape.Meaning { return shape.MNATTType }
@@ -1187,19 +1436,30 @@ type NATTPort struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *NATTPort) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], true, x.Port)
-	put16(b[6:], big, x.Reserved)
-	copy(b[8:], x.Tail)
+func (x *NATTPort) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXNatTPort:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *NATTPort) size(id layout) int {
-	switch id {
-	case layoutSadbXNatTPort:
-		return 8 + len(x.Tail)
+func (x *NATTPort) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	put16(b[4:], true, x.Port)
+	if big {
+		put16(b[6:], true, x.Reserved)
+	} else {
+		put16(b[6:], false, x.Reserved)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *NATTPort) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -1223,19 +1483,31 @@ type NATTFrag struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *NATTFrag) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], big, x.FragLen)
-	put16(b[6:], big, x.Reserved)
-	copy(b[8:], x.Tail)
+func (x *NATTFrag) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXNatTFrag:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *NATTFrag) size(id layout) int {
-	switch id {
-	case layoutSadbXNatTFrag:
-		return 8 + len(x.Tail)
+func (x *NATTFrag) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put16(b[4:], true, x.FragLen)
+		put16(b[6:], true, x.Reserved)
+	} else {
+		put16(b[4:], false, x.FragLen)
+		put16(b[6:], false, x.Reserved)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *NATTFrag) standsFor() shape.Meaning { return shape.MNATTFrag }
@@ -1268,20 +1540,29 @@ type SecCtx struct {
 	Context []byte // CtxLen octets and padding
 }
 
-func (x *SecCtx) encode(id layout, big bool, b []byte) {
+func (x *SecCtx) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXSecCtx:
+		return 8 + len(x.Context), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *SecCtx) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[7]
 	b[4] = x.CtxAlg
 	b[5] = x.CtxDOI
-	put16(b[6:], big, x.CtxLen)
-	copy(b[8:], x.Context)
-}
-
-func (x *SecCtx) size(id layout) int {
-	switch id {
-	case layoutSadbXSecCtx:
-		return 8 + len(x.Context)
+	if big {
+		put16(b[6:], true, x.CtxLen)
+	} else {
+		put16(b[6:], false, x.CtxLen)
 	}
-	return 0
+	copy(b[8:], x.Context)
 }
 
 func (x *SecCtx) standsFor() shape.Meaning { return shape.MSecCtx }
@@ -1312,18 +1593,27 @@ type KMAddress struct {
 	Sockaddrs []byte // two sockaddrs and their padding, as on the wire
 }
 
-func (x *KMAddress) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Reserved)
-	copy(b[8:], x.Sockaddrs)
+func (x *KMAddress) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXKmaddress:
+		return 8 + len(x.Sockaddrs), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *KMAddress) size(id layout) int {
-	switch id {
-	case layoutSadbXKmaddress:
-		return 8 + len(x.Sockaddrs)
+func (x *KMAddress) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Reserved)
+	} else {
+		put32(b[4:], false, x.Reserved)
 	}
-	return 0
+	copy(b[8:], x.Sockaddrs)
 }
 
 func (x *KMAddress) standsFor() shape.Meaning { return shape.MKMAddress }
@@ -1358,22 +1648,33 @@ type Filter struct {
 	Tail         Secret // bytes beyond the structure, normally none
 }
 
-func (x *Filter) encode(id layout, big bool, b []byte) {
+func (x *Filter) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXFilter:
+		return 40 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *Filter) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[39]
 	copy(b[4:20], x.SrcAddr[:])
 	copy(b[20:36], x.DstAddr[:])
-	put16(b[36:], big, x.Family)
 	b[38] = x.SrcPrefixLen
 	b[39] = x.DstPrefixLen
-	copy(b[40:], x.Tail)
-}
-
-func (x *Filter) size(id layout) int {
-	switch id {
-	case layoutSadbXFilter:
-		return 40 + len(x.Tail)
+	if big {
+		put16(b[36:], true, x.Family)
+	} else {
+		put16(b[36:], false, x.Family)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[40:], x.Tail)
+	}
 }
 
 func (x *Filter) standsFor() shape.Meaning { return shape.MFilter }
@@ -1404,18 +1705,29 @@ type SAReplay struct {
 	Tail   Secret // bytes beyond the structure, normally none
 }
 
-func (x *SAReplay) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Replay)
-	copy(b[8:], x.Tail)
+func (x *SAReplay) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXSaReplay:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *SAReplay) size(id layout) int {
-	switch id {
-	case layoutSadbXSaReplay:
-		return 8 + len(x.Tail)
+func (x *SAReplay) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Replay)
+	} else {
+		put32(b[4:], false, x.Replay)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *SAReplay) standsFor() shape.Meaning { return shape.MSAReplay }
@@ -1447,19 +1759,30 @@ type IfHWOffload struct {
 	Tail  Secret // bytes beyond the structure, normally none
 }
 
-func (x *IfHWOffload) encode(id layout, big bool, b []byte) {
-	_ = b[39]
-	put32(b[4:], big, x.Flags)
-	copy(b[8:40], x.If[:])
-	copy(b[40:], x.Tail)
+func (x *IfHWOffload) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXIfHwOffl:
+		return 40 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *IfHWOffload) size(id layout) int {
-	switch id {
-	case layoutSadbXIfHwOffl:
-		return 40 + len(x.Tail)
+func (x *IfHWOffload) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[39]
+	copy(b[8:40], x.If[:])
+	if big {
+		put32(b[4:], true, x.Flags)
+	} else {
+		put32(b[4:], false, x.Flags)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[40:], x.Tail)
+	}
 }
 
 func (x *IfHWOffload) standsFor() shape.Meaning { return shape.MIfHWOffload }
@@ -1494,22 +1817,34 @@ type IPsecIf struct {
 	Tail         Secret // bytes beyond the structure, normally none
 }
 
-func (x *IPsecIf) encode(id layout, big bool, b []byte) {
+func (x *IPsecIf) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXIpsecif:
+		return 80 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *IPsecIf) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[79]
 	copy(b[4:28], x.InternalIf[:])
 	copy(b[28:52], x.OutgoingIf[:])
 	copy(b[52:76], x.IPsecIf[:])
-	put16(b[76:], big, x.InitDisabled)
-	put16(b[78:], big, x.Reserved)
-	copy(b[80:], x.Tail)
-}
-
-func (x *IPsecIf) size(id layout) int {
-	switch id {
-	case layoutSadbXIpsecif:
-		return 80 + len(x.Tail)
+	if big {
+		put16(b[76:], true, x.InitDisabled)
+		put16(b[78:], true, x.Reserved)
+	} else {
+		put16(b[76:], false, x.InitDisabled)
+		put16(b[78:], false, x.Reserved)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[80:], x.Tail)
+	}
 }
 
 func (x *IPsecIf) standsFor() shape.Meaning { return shape.MIPsecIf }
@@ -1543,31 +1878,50 @@ type SessionID struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *SessionID) encode(id layout, big bool, b []byte) {
+func (x *SessionID) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := x.form(e, code); id {
+	case layoutSadbSessionId:
+		return 24 + len(x.Tail), e.number, id
+	case layoutSadbSessionIdIlp32:
+		return 24 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *SessionID) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	switch id {
 	case layoutSadbSessionId:
 		_ = b[23]
 		copy(b[4:8], x.Pad[:])
-		put64(b[8:], big, x.V0)
-		put64(b[16:], big, x.V1)
-		copy(b[24:], x.Tail)
+		if big {
+			put64(b[8:], true, x.V0)
+			put64(b[16:], true, x.V1)
+		} else {
+			put64(b[8:], false, x.V0)
+			put64(b[16:], false, x.V1)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[24:], x.Tail)
+		}
 	case layoutSadbSessionIdIlp32:
 		_ = b[23]
 		copy(b[20:24], x.Pad[:])
-		put64(b[4:], big, x.V0)
-		put64(b[12:], big, x.V1)
-		copy(b[24:], x.Tail)
+		if big {
+			put64(b[4:], true, x.V0)
+			put64(b[12:], true, x.V1)
+		} else {
+			put64(b[4:], false, x.V0)
+			put64(b[12:], false, x.V1)
+		}
+		if len(x.Tail) > 0 {
+			copy(b[24:], x.Tail)
+		}
 	}
-}
-
-func (x *SessionID) size(id layout) int {
-	switch id {
-	case layoutSadbSessionId:
-		return 24 + len(x.Tail)
-	case layoutSadbSessionIdIlp32:
-		return 24 + len(x.Tail)
-	}
-	return 0
 }
 
 func (x *SessionID) standsFor() shape.Meaning { return shape.MSessionID }
@@ -1600,20 +1954,31 @@ type SAStats struct {
 	List     []byte // the entries, as on the wire
 }
 
-func (x *SAStats) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Dir)
-	put32(b[8:], big, x.Reserved)
-	put32(b[12:], big, x.ListLen)
-	copy(b[16:], x.List)
+func (x *SAStats) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbSastat:
+		return 16 + len(x.List), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *SAStats) size(id layout) int {
-	switch id {
-	case layoutSadbSastat:
-		return 16 + len(x.List)
+func (x *SAStats) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put32(b[4:], true, x.Dir)
+		put32(b[8:], true, x.Reserved)
+		put32(b[12:], true, x.ListLen)
+	} else {
+		put32(b[4:], false, x.Dir)
+		put32(b[8:], false, x.Reserved)
+		put32(b[12:], false, x.ListLen)
 	}
-	return 0
+	copy(b[16:], x.List)
 }
 
 func (x *SAStats) standsFor() shape.Meaning { return shape.MSAStats }
@@ -1658,8 +2023,12 @@ func (x *SAStat) decode(id layout, big bool, b []byte) {
 func (x *SAStat) encode(id layout, big bool, dst []byte) []byte {
 	var b [40]byte
 	put32(b[0:], true, x.SPI)
-	put32(b[4:], big, x.Created)
 	copy(b[8:40], x.LifetimeC[:])
+	if big {
+		put32(b[4:], true, x.Created)
+	} else {
+		put32(b[4:], false, x.Created)
+	}
 	return append(dst, b[:]...)
 }
 
@@ -1675,21 +2044,28 @@ type Protocol struct {
 	Tail      Secret // bytes beyond the structure, normally none
 }
 
-func (x *Protocol) encode(id layout, big bool, b []byte) {
+func (x *Protocol) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbProtocol:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *Protocol) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[7]
 	b[4] = x.Proto
 	b[5] = x.Direction
 	b[6] = x.Flags
 	b[7] = x.Reserved2
-	copy(b[8:], x.Tail)
-}
-
-func (x *Protocol) size(id layout) int {
-	switch id {
-	case layoutSadbProtocol:
-		return 8 + len(x.Tail)
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
 	}
-	return 0
 }
 
 func (x *Protocol) standsFor() shape.Meaning { return shape.MProtocol }
@@ -1721,19 +2097,30 @@ type UDPEncap struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *UDPEncap) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], true, x.Port)
-	put16(b[6:], big, x.Reserved)
-	copy(b[8:], x.Tail)
+func (x *UDPEncap) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXUdpencap:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *UDPEncap) size(id layout) int {
-	switch id {
-	case layoutSadbXUdpencap:
-		return 8 + len(x.Tail)
+func (x *UDPEncap) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	put16(b[4:], true, x.Port)
+	if big {
+		put16(b[6:], true, x.Reserved)
+	} else {
+		put16(b[6:], false, x.Reserved)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *UDPEncap) standsFor() shape.Meaning { return shape.MUDPEncap }
@@ -1764,18 +2151,27 @@ type Tag struct {
 	Data   []byte // TagLen octets and padding
 }
 
-func (x *Tag) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.TagLen)
-	copy(b[8:], x.Data)
+func (x *Tag) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXTag:
+		return 8 + len(x.Data), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Tag) size(id layout) int {
-	switch id {
-	case layoutSadbXTag:
-		return 8 + len(x.Data)
+func (x *Tag) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.TagLen)
+	} else {
+		put32(b[4:], false, x.TagLen)
 	}
-	return 0
+	copy(b[8:], x.Data)
 }
 
 func (x *Tag) standsFor() shape.Meaning { return shape.MTag }
@@ -1806,18 +2202,29 @@ type Tap struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *Tap) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.Unit)
-	copy(b[8:], x.Tail)
+func (x *Tap) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXTap:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Tap) size(id layout) int {
-	switch id {
-	case layoutSadbXTap:
-		return 8 + len(x.Tail)
+func (x *Tap) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.Unit)
+	} else {
+		put32(b[4:], false, x.Unit)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *Tap) standsFor() shape.Meaning { return shape.MTap }
@@ -1849,19 +2256,31 @@ type RDomain struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *RDomain) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], big, x.Dom1)
-	put16(b[6:], big, x.Dom2)
-	copy(b[8:], x.Tail)
+func (x *RDomain) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXRdomain:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *RDomain) size(id layout) int {
-	switch id {
-	case layoutSadbXRdomain:
-		return 8 + len(x.Tail)
+func (x *RDomain) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put16(b[4:], true, x.Dom1)
+		put16(b[6:], true, x.Dom2)
+	} else {
+		put16(b[4:], false, x.Dom1)
+		put16(b[6:], false, x.Dom2)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *RDomain) standsFor() shape.Meaning { return shape.MRDomain }
@@ -1892,18 +2311,29 @@ type MTU struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *MTU) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], big, x.MTU)
-	copy(b[8:], x.Tail)
+func (x *MTU) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXMtu:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *MTU) size(id layout) int {
-	switch id {
-	case layoutSadbXMtu:
-		return 8 + len(x.Tail)
+func (x *MTU) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put32(b[4:], true, x.MTU)
+	} else {
+		put32(b[4:], false, x.MTU)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
+	}
 }
 
 func (x *MTU) standsFor() shape.Meaning { return shape.MMTU }
@@ -1935,19 +2365,31 @@ type ReplayCount struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *ReplayCount) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Reserved)
-	put64(b[8:], big, x.Count)
-	copy(b[16:], x.Tail)
+func (x *ReplayCount) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXReplay:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *ReplayCount) size(id layout) int {
-	switch id {
-	case layoutSadbXReplay:
-		return 16 + len(x.Tail)
+func (x *ReplayCount) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put32(b[4:], true, x.Reserved)
+		put64(b[8:], true, x.Count)
+	} else {
+		put32(b[4:], false, x.Reserved)
+		put64(b[8:], false, x.Count)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[16:], x.Tail)
+	}
 }
 
 func (x *ReplayCount) standsFor() shape.Meaning { return shape.MReplayCount }
@@ -1986,26 +2428,45 @@ type Counter struct {
 	Tail           Secret // bytes beyond the structure, normally none
 }
 
-func (x *Counter) encode(id layout, big bool, b []byte) {
-	_ = b[71]
-	put32(b[4:], big, x.Pad)
-	put64(b[8:], big, x.InPackets)
-	put64(b[16:], big, x.OutPackets)
-	put64(b[24:], big, x.InBytes)
-	put64(b[32:], big, x.OutBytes)
-	put64(b[40:], big, x.InDrops)
-	put64(b[48:], big, x.OutDrops)
-	put64(b[56:], big, x.InDecompBytes)
-	put64(b[64:], big, x.OutUncompBytes)
-	copy(b[72:], x.Tail)
+func (x *Counter) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXCounter:
+		return 72 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Counter) size(id layout) int {
-	switch id {
-	case layoutSadbXCounter:
-		return 72 + len(x.Tail)
+func (x *Counter) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[71]
+	if big {
+		put32(b[4:], true, x.Pad)
+		put64(b[8:], true, x.InPackets)
+		put64(b[16:], true, x.OutPackets)
+		put64(b[24:], true, x.InBytes)
+		put64(b[32:], true, x.OutBytes)
+		put64(b[40:], true, x.InDrops)
+		put64(b[48:], true, x.OutDrops)
+		put64(b[56:], true, x.InDecompBytes)
+		put64(b[64:], true, x.OutUncompBytes)
+	} else {
+		put32(b[4:], false, x.Pad)
+		put64(b[8:], false, x.InPackets)
+		put64(b[16:], false, x.OutPackets)
+		put64(b[24:], false, x.InBytes)
+		put64(b[32:], false, x.OutBytes)
+		put64(b[40:], false, x.InDrops)
+		put64(b[48:], false, x.OutDrops)
+		put64(b[56:], false, x.InDecompBytes)
+		put64(b[64:], false, x.OutUncompBytes)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[72:], x.Tail)
+	}
 }
 
 func (x *Counter) standsFor() shape.Meaning { return shape.MCounter }
@@ -2038,20 +2499,31 @@ type Iface struct {
 	Tail      Secret // bytes beyond the structure, normally none
 }
 
-func (x *Iface) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Unit)
-	b[8] = x.Direction
-	copy(b[9:16], x.Reserved[:])
-	copy(b[16:], x.Tail)
+func (x *Iface) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXIface:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Iface) size(id layout) int {
-	switch id {
-	case layoutSadbXIface:
-		return 16 + len(x.Tail)
+func (x *Iface) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	b[8] = x.Direction
+	copy(b[9:16], x.Reserved[:])
+	if big {
+		put32(b[4:], true, x.Unit)
+	} else {
+		put32(b[4:], false, x.Unit)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[16:], x.Tail)
+	}
 }
 
 func (x *Iface) standsFor() shape.Meaning { return shape.MIface }
@@ -2083,19 +2555,29 @@ type Credentials struct {
 	Data     Secret // everything after the fixed part
 }
 
-func (x *Credentials) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put16(b[4:], big, x.Type)
-	put16(b[6:], big, x.Reserved)
-	copy(b[8:], x.Data)
+func (x *Credentials) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXCred:
+		return 8 + len(x.Data), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Credentials) size(id layout) int {
-	switch id {
-	case layoutSadbXCred:
-		return 8 + len(x.Data)
+func (x *Credentials) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	if big {
+		put16(b[4:], true, x.Type)
+		put16(b[6:], true, x.Reserved)
+	} else {
+		put16(b[4:], false, x.Type)
+		put16(b[6:], false, x.Reserved)
 	}
-	return 0
+	copy(b[8:], x.Data)
 }
 
 func (x *Credentials) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -2118,18 +2600,23 @@ type ExtendedRegister struct {
 	More    []byte // more SA types
 }
 
-func (x *ExtendedRegister) encode(id layout, big bool, b []byte) {
+func (x *ExtendedRegister) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXEreg:
+		return 8 + len(x.More), e.number, id
+	}
+	return 0, 0, 0
+}
+
+func (x *ExtendedRegister) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
 	_ = b[7]
 	copy(b[4:8], x.SATypes[:])
 	copy(b[8:], x.More)
-}
-
-func (x *ExtendedRegister) size(id layout) int {
-	switch id {
-	case layoutSadbXEreg:
-		return 8 + len(x.More)
-	}
-	return 0
 }
 
 func (x *ExtendedRegister) standsFor() shape.Meaning { return shape.MExtendedRegister }
@@ -2202,16 +2689,29 @@ func (x *ExtendedComb) encode(id layout, big bool, dst []byte) []byte {
 	var b [64]byte
 	b[0] = x.NumAlgs
 	b[1] = x.Reserved
-	put16(b[2:], big, x.Flags)
-	put32(b[4:], big, x.Reserved2)
-	put32(b[8:], big, x.SoftAllocations)
-	put32(b[12:], big, x.HardAllocations)
-	put64(b[16:], big, x.SoftBytes)
-	put64(b[24:], big, x.HardBytes)
-	put64(b[32:], big, x.SoftAddTime)
-	put64(b[40:], big, x.HardAddTime)
-	put64(b[48:], big, x.SoftUseTime)
-	put64(b[56:], big, x.HardUseTime)
+	if big {
+		put16(b[2:], true, x.Flags)
+		put32(b[4:], true, x.Reserved2)
+		put32(b[8:], true, x.SoftAllocations)
+		put32(b[12:], true, x.HardAllocations)
+		put64(b[16:], true, x.SoftBytes)
+		put64(b[24:], true, x.HardBytes)
+		put64(b[32:], true, x.SoftAddTime)
+		put64(b[40:], true, x.HardAddTime)
+		put64(b[48:], true, x.SoftUseTime)
+		put64(b[56:], true, x.HardUseTime)
+	} else {
+		put16(b[2:], false, x.Flags)
+		put32(b[4:], false, x.Reserved2)
+		put32(b[8:], false, x.SoftAllocations)
+		put32(b[12:], false, x.HardAllocations)
+		put64(b[16:], false, x.SoftBytes)
+		put64(b[24:], false, x.HardBytes)
+		put64(b[32:], false, x.SoftAddTime)
+		put64(b[40:], false, x.HardAddTime)
+		put64(b[48:], false, x.SoftUseTime)
+		put64(b[56:], false, x.HardUseTime)
+	}
 	return append(dst, b[:]...)
 }
 
@@ -2248,8 +2748,13 @@ func (x *AlgDesc) encode(id layout, big bool, dst []byte) []byte {
 	b[1] = x.AlgType
 	b[2] = x.Alg
 	b[3] = x.Reserved
-	put16(b[4:], big, x.MinBits)
-	put16(b[6:], big, x.MaxBits)
+	if big {
+		put16(b[4:], true, x.MinBits)
+		put16(b[6:], true, x.MaxBits)
+	} else {
+		put16(b[4:], false, x.MinBits)
+		put16(b[6:], false, x.MaxBits)
+	}
 	return append(dst, b[:]...)
 }
 
@@ -2264,20 +2769,33 @@ type KMCookie struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *KMCookie) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Proto)
-	put32(b[8:], big, x.Cookie)
-	put32(b[12:], big, x.Reserved)
-	copy(b[16:], x.Tail)
+func (x *KMCookie) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXKmc:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *KMCookie) size(id layout) int {
-	switch id {
-	case layoutSadbXKmc:
-		return 16 + len(x.Tail)
+func (x *KMCookie) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put32(b[4:], true, x.Proto)
+		put32(b[8:], true, x.Cookie)
+		put32(b[12:], true, x.Reserved)
+	} else {
+		put32(b[4:], false, x.Proto)
+		put32(b[8:], false, x.Cookie)
+		put32(b[12:], false, x.Reserved)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[16:], x.Tail)
+	}
 }
 
 func (x *KMCookie) standsFor() shape.Meaning { return shape.MKMCookie }
@@ -2308,18 +2826,25 @@ type Pair struct {
 	Tail Secret // bytes beyond the structure, normally none
 }
 
-func (x *Pair) encode(id layout, big bool, b []byte) {
-	_ = b[7]
-	put32(b[4:], true, x.SPI)
-	copy(b[8:], x.Tail)
+func (x *Pair) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXPair:
+		return 8 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *Pair) size(id layout) int {
-	switch id {
-	case layoutSadbXPair:
-		return 8 + len(x.Tail)
+func (x *Pair) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[7]
+	put32(b[4:], true, x.SPI)
+	if len(x.Tail) > 0 {
+		copy(b[8:], x.Tail)
 	}
-	return 0
 }
 
 func (x *Pair) standsFor() shape.Meaning { return shape.MPair }
@@ -2351,19 +2876,31 @@ type ReplayCounter struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *ReplayCounter) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Replay32)
-	put64(b[8:], big, x.Replay64)
-	copy(b[16:], x.Tail)
+func (x *ReplayCounter) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXReplayCtr:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *ReplayCounter) size(id layout) int {
-	switch id {
-	case layoutSadbXReplayCtr:
-		return 16 + len(x.Tail)
+func (x *ReplayCounter) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put32(b[4:], true, x.Replay32)
+		put64(b[8:], true, x.Replay64)
+	} else {
+		put32(b[4:], false, x.Replay32)
+		put64(b[8:], false, x.Replay64)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[16:], x.Tail)
+	}
 }
 
 func (x *ReplayCounter) standsFor() shape.Meaning { return shape.NoMeaning }
@@ -2387,19 +2924,31 @@ type ExtendedDump struct {
 	Tail     Secret // bytes beyond the structure, normally none
 }
 
-func (x *ExtendedDump) encode(id layout, big bool, b []byte) {
-	_ = b[15]
-	put32(b[4:], big, x.Reserved)
-	put64(b[8:], big, x.Timeout)
-	copy(b[16:], x.Tail)
+func (x *ExtendedDump) measure(d *dialect, code packed) (n int, number uint16, id layout) {
+	e := &d.byMeaning[x.kind.meaning()]
+	if x.kind.code() != code || e.number == 0 {
+		return 0, 0, 0
+	}
+	switch id := e.layout; id {
+	case layoutSadbXEdump:
+		return 16 + len(x.Tail), e.number, id
+	}
+	return 0, 0, 0
 }
 
-func (x *ExtendedDump) size(id layout) int {
-	switch id {
-	case layoutSadbXEdump:
-		return 16 + len(x.Tail)
+func (x *ExtendedDump) encode(id layout, big bool, number uint16, b []byte) {
+	putHead(b, big, number)
+	_ = b[15]
+	if big {
+		put32(b[4:], true, x.Reserved)
+		put64(b[8:], true, x.Timeout)
+	} else {
+		put32(b[4:], false, x.Reserved)
+		put64(b[8:], false, x.Timeout)
 	}
-	return 0
+	if len(x.Tail) > 0 {
+		copy(b[16:], x.Tail)
+	}
 }
 
 func (x *ExtendedDump) standsFor() shape.Meaning { return shape.MExtendedDump }

@@ -36,6 +36,9 @@ var trailerField = map[shape.Trailer][3]string{
 	shape.Stats:        {"List", "[]byte", "the entries, as on the wire"},
 }
 
+// twoForms are the structs with a method that chooses between their layouts.
+var twoForms = map[string]bool{"SA": true, "SessionID": true}
+
 type field struct {
 	name, typ, doc string
 }
@@ -165,72 +168,67 @@ func main() {
 			p("}\n\n")
 		}
 
-		element := g.first().Element
-		if element {
-			p("func (x *%s) encode(id layout, big bool, dst []byte) []byte {\n", g.name)
-		} else {
-			p("func (x *%s) encode(id layout, big bool, b []byte) {\n", g.name)
-		}
-		if multi {
-			p("\tswitch id {\n")
-		}
-		for _, l := range g.layouts {
-			sh := shape.Table[l]
-			if multi {
-				p("\tcase %s:\n", layoutConst(sh.Name))
-			}
-			if element {
-				p("\tvar b [%d]byte\n", sh.Size)
-			} else {
-				p("\t_ = b[%d]\n", sh.Size-1)
-				for _, hole := range holes(sh) {
-					p("\tclear(b[%d:%d])\n", hole[0], hole[1])
-				}
-			}
-			for _, f := range g.fields {
-				for _, sf := range sh.Fields {
-					if sf.Go != f.name {
-						continue
-					}
-					if sf.Order == shape.Bytes {
-						p("\tcopy(b[%d:%d], x.%s[:])\n", sf.Off, sf.Off+sf.Size, f.name)
-					} else {
-						p("\t%s\n", store(sf, conv(goType(sf), f.typ, "x."+f.name)))
-					}
-				}
-			}
-			switch {
-			case element && hasTrailer:
-				p("\treturn append(append(dst, b[:]...), x.%s...)\n", tf[0])
-			case element:
-				p("\treturn append(dst, b[:]...)\n")
-			case hasTrailer:
-				p("\tcopy(b[%d:], x.%s)\n", sh.Size, tf[0])
-			}
-		}
-		if multi {
-			p("\t}\n")
-			if element {
-				p("\treturn dst\n")
-			}
-		}
-		p("}\n\n")
-
 		if s.Element {
+			p("func (x *%s) encode(id layout, big bool, dst []byte) []byte {\n", g.name)
+			if multi {
+				p("\tswitch id {\n")
+			}
+			for _, l := range g.layouts {
+				sh := &shape.Table[l]
+				if multi {
+					p("\tcase %s:\n", layoutConst(sh.Name))
+				}
+				p("\tvar b [%d]byte\n%s", sh.Size, g.emit(sh))
+				if hasTrailer {
+					p("\treturn append(append(dst, b[:]...), x.%s...)\n", tf[0])
+				} else {
+					p("\treturn append(dst, b[:]...)\n")
+				}
+			}
+			if multi {
+				p("\t}\n\treturn dst\n")
+			}
+			p("}\n\n")
 			continue
 		}
-		p("func (x *%s) size(id layout) int {\n\tswitch id {\n", g.name)
-		for _, l := range g.layouts {
-			p("\tcase %s:\n\t\treturn %d + len(x.%s)\n", layoutConst(shape.Table[l].Name), shape.Table[l].Size, tf[0])
-		}
-		p("\t}\n\treturn 0\n}\n\n")
+
 		only := "NoMeaning"
 		for _, k := range g.kinds {
 			if shape.Meanings[k].Go == g.name {
 				only = "M" + g.name
 			}
 		}
-		p("func (x *%s) standsFor() shape.Meaning { return shape.%s }\n\n", g.name, only)
+		p("func (x *%s) measure(d *dialect, code packed) (n int, number uint16, id layout) {\n", g.name)
+		p("\te := &d.byMeaning[x.kind.meaning()]\n\tif x.kind.code() != code || e.number == 0 {\n\t\treturn 0, 0, 0\n\t}\n")
+		id := "e.layout"
+		if twoForms[g.name] {
+			id = "x.form(e, code)"
+		}
+		p("\tswitch id := %s; id {\n", id)
+		for _, l := range g.layouts {
+			p("\tcase %s:\n\t\treturn %d + len(x.%s), e.number, id\n", layoutConst(shape.Table[l].Name), shape.Table[l].Size, tf[0])
+		}
+		p("\t}\n\treturn 0, 0, 0\n}\n\n")
+		p("func (x *%s) encode(id layout, big bool, number uint16, b []byte) {\n\tputHead(b, big, number)\n", g.name)
+		if multi {
+			p("\tswitch id {\n")
+		}
+		for _, l := range g.layouts {
+			sh := &shape.Table[l]
+			if multi {
+				p("\tcase %s:\n", layoutConst(sh.Name))
+			}
+			p("%s", g.emit(sh))
+			if sh.Trailer == shape.None {
+				p("if len(x.%s) > 0 {\ncopy(b[%d:], x.%s)\n}\n", tf[0], sh.Size, tf[0])
+			} else {
+				p("copy(b[%d:], x.%s)\n", sh.Size, tf[0])
+			}
+		}
+		if multi {
+			p("\t}\n")
+		}
+		p("}\n\nfunc (x *%s) standsFor() shape.Meaning { return shape.%s }\n\n", g.name, only)
 		if only != "NoMeaning" {
 			p("// LayerType returns LayerType%s unless the header says otherwise.\nfunc (x *%s) LayerType() gopacket.LayerType {\n\tif x.kind.meaning() == shape.NoMeaning {\n\t\treturn LayerType%s\n\t}\n\treturn x.Header.LayerType()\n}\n\n", g.name, g.name, g.name)
 		}
@@ -368,6 +366,41 @@ func (g *goStruct) fill(sh *shape.Shape) string {
 	return b.String()
 }
 
+// emit writes the statements that encode the struct x into b, in the layout, but for
+// the header and what follows the fixed part.
+func (g *goStruct) emit(sh *shape.Shape) string {
+	var b strings.Builder
+	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
+	assign := func(wanted func(shape.Field) bool, order string) {
+		for _, f := range g.fields {
+			for _, sf := range sh.Fields {
+				switch {
+				case sf.Go != f.name || !wanted(sf):
+				case sf.Order == shape.Bytes:
+					p("copy(b[%d:%d], x.%s[:])\n", sf.Off, sf.Off+sf.Size, f.name)
+				default:
+					p("%s\n", store(sf, conv(goType(sf), f.typ, "x."+f.name), order))
+				}
+			}
+		}
+	}
+	if !sh.Element {
+		p("_ = b[%d]\n", sh.Size-1)
+		for _, hole := range holes(sh) {
+			p("clear(b[%d:%d])\n", hole[0], hole[1])
+		}
+	}
+	assign(func(f shape.Field) bool { return !swapped(f) }, "true")
+	if slices.ContainsFunc(sh.Fields, swapped) {
+		p("if big {\n")
+		assign(swapped, "true")
+		p("} else {\n")
+		assign(swapped, "false")
+		p("}\n")
+	}
+	return b.String()
+}
+
 // swapped reports whether the octets of a field depend on the byte order.
 func swapped(f shape.Field) bool { return f.Order == shape.Host && f.Size > 1 }
 
@@ -416,7 +449,7 @@ func load(f shape.Field, order string) string {
 
 // holes are the bytes of an extension's structure, after its header, that are no
 // field's.
-func holes(sh shape.Shape) (list [][2]int) {
+func holes(sh *shape.Shape) (list [][2]int) {
 	used := make([]bool, sh.Size)
 	for _, f := range sh.Fields {
 		for i := range int(f.Size) {
@@ -436,16 +469,11 @@ func holes(sh shape.Shape) (list [][2]int) {
 	return list
 }
 
-func store(f shape.Field, v string) string {
-	at := fmt.Sprintf("b[%d:]", f.Off)
-	switch {
-	case f.Size == 1:
+func store(f shape.Field, v, order string) string {
+	if f.Size == 1 {
 		return fmt.Sprintf("b[%d] = %s", f.Off, v)
-	case f.Order == shape.Net:
-		return fmt.Sprintf("put%d(%s, true, %s)", f.Size*8, at, v)
-	default:
-		return fmt.Sprintf("put%d(%s, big, %s)", f.Size*8, at, v)
 	}
+	return fmt.Sprintf("put%d(b[%d:], %s, %s)", f.Size*8, f.Off, order, v)
 }
 
 func conv(to, from, expr string) string {
