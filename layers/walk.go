@@ -397,7 +397,7 @@ func (w *walker) fields(id layout, b []byte, at, n int) {
 			w.byteField(f, p)
 			continue
 		}
-		u := f.Load(b[at:], w.big)
+		u := f.Place().Load(b[at:], w.big)
 		switch f.Sem {
 		case shape.Enum:
 			w.enum(f, w.resolve(f.Enum, b, at, u), u, p, int(f.Size))
@@ -512,7 +512,7 @@ func (w *walker) secretBody(sh *shape.Shape) {
 			}
 			continue
 		}
-		u := f.Load(b, w.big)
+		u := f.Place().Load(b, w.big)
 		if f.Sem == shape.Enum {
 			w.enum(f, w.resolve(f.Enum, b, p, u), u, p, int(f.Size))
 			continue
@@ -754,7 +754,7 @@ func (w *walker) filter(sh *shape.Shape) {
 			continue
 		}
 		if f.Sem != shape.Address {
-			w.number(f, f.Load(w.ext, w.big), p, int(f.Size))
+			w.number(f, f.Place().Load(w.ext, w.big), p, int(f.Size))
 			continue
 		}
 		switch {
