@@ -485,8 +485,9 @@ func appendPlain(dst []byte, s string) []byte {
 	return append(dst, q[1:len(q)-1]...)
 }
 
+const digits = "0123456789abcdef"
+
 func appendHex32(dst []byte, v uint32) []byte {
-	const digits = "0123456789abcdef"
 	for s := 28; s >= 0; s -= 4 {
 		dst = append(dst, digits[v>>s&15])
 	}

@@ -319,7 +319,7 @@ func (p *Printer) appendHex(dst []byte, r *record.Record) []byte {
 			if next < len(p.spans) && i >= p.spans[next].Offset {
 				dst = append(dst, "··"...)
 			} else {
-				dst = hex.AppendEncode(dst, b[i:i+1])
+				dst = append(dst, digits[b[i]>>4], digits[b[i]&15])
 			}
 		}
 		dst = append(dst, '\n')
@@ -328,7 +328,6 @@ func (p *Printer) appendHex(dst []byte, r *record.Record) []byte {
 }
 
 func appendHex16(dst []byte, v int) []byte {
-	const digits = "0123456789abcdef"
 	if v > 0xffff {
 		dst = append(dst, digits[v>>16&15])
 	}
