@@ -10,8 +10,6 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 )
 
-var addresses = map[string]netip.Addr{"inet": netip.AddrFrom4([4]byte{}), "inet6": netip.IPv6Unspecified()}
-
 // Dictionary returns tokens of PF_KEY for a fuzzing engine, in the syntax that
 // libFuzzer (-dict) and AFL++ (-x) share: a name, "=", octets between quotes. There
 // are the headers of messages and extensions of each dialect in each byte order,
@@ -39,8 +37,11 @@ func Dictionary() string {
 				words := (d.LayoutOf(n).Size + layers.Word - 1) / layers.Word
 				add(fmt.Sprintf("ext_%v_%s_%s", d, d.ExtName(n), o.name), o.AppendUint16(o.AppendUint16(nil, uint16(words)), n))
 			}
-			for _, name := range []string{"inet", "inet6"} {
-				a := addresses[name]
+			for _, a := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+				name := "inet"
+				if a.Is6() {
+					name = "inet6"
+				}
 				sockaddr := layers.Codec{Dialect: d, Order: o.order}.AppendSockaddr(nil, layers.Sockaddr{Addr: a})
 				add(fmt.Sprintf("sockaddr_%v_%s_%s", d, name, o.name), sockaddr[:2])
 			}

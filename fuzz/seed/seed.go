@@ -31,7 +31,7 @@ type Target struct {
 type Args []string
 
 // Targets lists all targets.
-func Targets() []Target { return slices.Clone(targets) }
+func Targets() []Target { return slices.Clone(targets[:]) }
 
 // Of returns the target of a name.
 func Of(name string) (Target, bool) {
@@ -47,17 +47,15 @@ func Of(name string) (Target, bool) {
 // caller's.
 func (t *Target) Each(s *Set, add func(args ...any)) { t.seeds(s, add) }
 
-var message = Args{"uint8", "[]byte"}
-
-var targets = []Target{
-	{"Decode", "any bytes give layers that cover them, and everything that looks at messages takes any", message, messages},
-	{"Flat", "the flat path and gopacket's find the same", message, messages},
-	{"RoundTrip", "layers serialize to the bytes they were decoded from", message, messages},
-	{"Prefix", "a message cut anywhere decodes and round-trips", message, messages},
-	{"JSON", "bytes to JSON with keys to bytes is the identity", message, messages},
-	{"Transcode", "a message in the other byte order and back is the same", message, messages},
-	{"Secrets", "nothing that is not asked to shows a secret", message, messages},
-	{"Beside", "a capture whose secrets lie beside it is the original with its side file, and only with it", message, messages},
+var targets = [...]Target{
+	{"Decode", "any bytes give layers that cover them, and everything that looks at messages takes any", Args{"uint8", "[]byte"}, messages},
+	{"Flat", "the flat path and gopacket's find the same", Args{"uint8", "[]byte"}, messages},
+	{"RoundTrip", "layers serialize to the bytes they were decoded from", Args{"uint8", "[]byte"}, messages},
+	{"Prefix", "a message cut anywhere decodes and round-trips", Args{"uint8", "[]byte"}, messages},
+	{"JSON", "bytes to JSON with keys to bytes is the identity", Args{"uint8", "[]byte"}, messages},
+	{"Transcode", "a message in the other byte order and back is the same", Args{"uint8", "[]byte"}, messages},
+	{"Secrets", "nothing that is not asked to shows a secret", Args{"uint8", "[]byte"}, messages},
+	{"Beside", "a capture whose secrets lie beside it is the original with its side file, and only with it", Args{"uint8", "[]byte"}, messages},
 	{"Generate", "a generator makes the same message of the same numbers, and only sound ones if asked to", Args{"uint8", "uint64", "uint64", "uint8"}, numbers},
 	{"Capture", "any bytes read as a capture give records and one error in bounded memory", Args{"[]byte"}, captures},
 	{"Rewrite", "what any capture holds can be written to every format and read again", Args{"[]byte"}, captures},
@@ -203,7 +201,7 @@ func captures(s *Set, add func(args ...any)) {
 			g := gen.New(c, uint64(n), gen.Options{Valid: i == 0, Mutants: 1})
 			for range 12 {
 				msg, info := g.Next(nil)
-				r := &record.Record{Time: epoch, Codec: c, Data: msg, OrigLen: len(msg), Dir: record.ToKernel}
+				r := &record.Record{Time: epoch(), Codec: c, Data: msg, OrigLen: len(msg), Dir: record.ToKernel}
 				if info.FromKernel {
 					r.Dir = record.FromKernel
 				}

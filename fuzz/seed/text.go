@@ -12,15 +12,13 @@ import (
 )
 
 // epoch is the time of generated records.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+func epoch() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// written are texts in the forms that this module cannot write itself.
-var written = map[convert.Form][]string{
-	convert.Setkey: {
-		"# comment\nadd 10.0.0.1 10.0.0.2 esp 0x1234 -m tunnel -E aes-cbc 0x00112233445566778899aabbccddeeff -A hmac-sha1 \"01234567890123456789\";\n",
-		"spdadd 10.0.0.0/24[any] 192.0.2.0/24[80] tcp -P out ipsec esp/tunnel/10.0.0.1-10.0.0.2/require ah/transport//use;\n",
-		"get 2001:db8::1 2001:db8::2 ah 256;\ndump esp;\nflush;\nspdflush;\nspddump;\ndelete 10.0.0.1 10.0.0.2 ipcomp 0x100;\n",
-	},
+// written are texts in setkey's language, which messages are not written in here.
+var written = [...]string{
+	"# comment\nadd 10.0.0.1 10.0.0.2 esp 0x1234 -m tunnel -E aes-cbc 0x00112233445566778899aabbccddeeff -A hmac-sha1 \"01234567890123456789\";\n",
+	"spdadd 10.0.0.0/24[any] 192.0.2.0/24[80] tcp -P out ipsec esp/tunnel/10.0.0.1-10.0.0.2/require ah/transport//use;\n",
+	"get 2001:db8::1 2001:db8::2 ah 256;\ndump esp;\nflush;\nspdflush;\nspddump;\ndelete 10.0.0.1 10.0.0.2 ipcomp 0x100;\n",
 }
 
 // texts are seeds for the readers of other forms: messages of every dialect in
@@ -36,15 +34,17 @@ func texts(s *Set, add func(args ...any)) {
 				case convert.Hex:
 					text = append(hex.AppendEncode(text, msg), " # a message\n"...)
 				case convert.JSON:
-					text = append(pfjson.Append(text, &pfjson.Record{Number: 1, Time: epoch, Codec: g.Codec(), Data: msg}, pfjson.Options{ShowKeys: true}), '\n')
+					text = append(pfjson.Append(text, &pfjson.Record{Number: 1, Time: epoch(), Codec: g.Codec(), Data: msg}, pfjson.Options{ShowKeys: true}), '\n')
 				}
 			}
 			if len(text) > 0 {
 				add(uint8(i), n, text)
 			}
 		}
-		for _, text := range written[form] {
-			add(uint8(i), uint8(2), []byte(text))
+		if form == convert.Setkey {
+			for _, text := range written {
+				add(uint8(i), uint8(2), []byte(text))
+			}
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package compare
 
 import (
+	"slices"
+
 	"github.com/google/gopacket"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -73,29 +75,27 @@ func (c Chosen) String() string { return chosenNames[c] }
 // IPSEC_MANUAL_REQID_MAX).
 const MaxManualReqID = 0x3fff
 
-var volatileByPath = func() map[string]*VolatileField {
-	m := map[string]*VolatileField{}
-	for i := range volatileFields {
-		m[volatileFields[i].Path] = &volatileFields[i]
-	}
-	return m
-}()
-
-// counters are extensions that hold nothing but times and counters.
-var counters = map[gopacket.LayerType]bool{
-	layers.LayerTypeLifetimeCurrent: true, layers.LayerTypeLifetimeLastUse: true, layers.LayerTypeCounter: true,
-	layers.LayerTypeReplayCount: true, layers.LayerTypeReplayValue: true, layers.LayerTypeSAStats: true,
-	layers.LayerTypeLifetimeCurrentSWOffload: true, layers.LayerTypeLifetimeCurrentHWOffload: true,
-}
-
 // Counters reports whether an extension holds nothing but times and counters.
-func Counters(t gopacket.LayerType) bool { return counters[t] }
+func Counters(t gopacket.LayerType) bool {
+	switch t {
+	case layers.LayerTypeLifetimeCurrent, layers.LayerTypeLifetimeLastUse, layers.LayerTypeCounter,
+		layers.LayerTypeReplayCount, layers.LayerTypeReplayValue, layers.LayerTypeSAStats,
+		layers.LayerTypeLifetimeCurrentSWOffload, layers.LayerTypeLifetimeCurrentHWOffload:
+		return true
+	}
+	return false
+}
 
 // Volatile returns what is known of the field of a difference, or nil if it is not
 // volatile.
 func (m *Comparer) Volatile(d *Difference) *VolatileField {
 	m.path = append(append(append(m.path[:0], d.Ext...), '.'), d.Field...)
-	return volatileByPath[string(withoutIndices(m.path))]
+	path := withoutIndices(m.path)
+	i := slices.IndexFunc(volatileFields, func(f VolatileField) bool { return f.Path == string(path) })
+	if i < 0 {
+		return nil
+	}
+	return &volatileFields[i]
 }
 
 // Plain returns the path without the indices of lists.

@@ -5,7 +5,6 @@ package render
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pfkeycap/pfkeycap/layers"
@@ -638,5 +637,5 @@ func AppendProto(dst []byte, proto uint8) []byte {
 // ParseTimeFormat maps the number of -t options to a format.
 func ParseTimeFormat(n int) TimeFormat { return TimeFormat(min(n, int(SinceFirst))) }
 
-// Columns of spaces for the tree.
-var indent = strings.Repeat("  ", 16)
+// indent is as many spaces as the deepest line of a tree begins with.
+const indent = "                                "

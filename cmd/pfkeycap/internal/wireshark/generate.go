@@ -65,15 +65,15 @@ func quote(s string) string {
 }
 
 // sems are the words for the meanings of fields that the program knows.
-var sems = map[layers.Sem]string{
+var sems = [...]string{
 	layers.SemSPI: "spi", layers.SemEnum: "enum", layers.SemFlags: "flags", layers.SemReserved: "reserved",
 	layers.SemIPProto: "ipproto", layers.SemFamily: "family", layers.SemOctets: "octets", layers.SemSeconds: "seconds",
 	layers.SemBits: "bits", layers.SemAddress: "address", layers.SemName: "name", layers.SemEmbedded: "embedded",
 }
 
 func sem(s layers.Sem) string {
-	if w := sems[s]; w != "" {
-		return w
+	if int(s) < len(sems) && sems[s] != "" {
+		return sems[s]
 	}
 	return "number"
 }
