@@ -26,12 +26,12 @@ type Message struct {
 	RestReason Reason
 	Duplicate  bool // some kind of extension occurs more than once
 
-	present [2]uint64 // bit per meaning
+	present [shape.NumMeanings]bool
 	slots   slots
 	err     DecodeError
 }
 
-func (m *Message) has(k shape.Meaning) bool { return m.present[k>>6]&(1<<(k&63)) != 0 }
+func (m *Message) has(k shape.Meaning) bool { return m.present[k] }
 
 // Has reports whether there is an extension of the layer type.
 func (m *Message) Has(t gopacket.LayerType) bool {
@@ -64,7 +64,7 @@ func (m *Message) LayerContents() []byte { return m.Contents }
 // can and then returns a *DecodeError, which is valid until the next call, if
 // there is a rest. df may be nil.
 func (m *Message) DecodeFromBytes(data []byte, df gopacket.DecodeFeedback) error {
-	m.present = [2]uint64{}
+	clear(m.present[:])
 	m.Extensions = m.Extensions[:0]
 	m.Duplicate = false
 	if m.Inner != nil { // the branches cost less than clearing slices that are nil

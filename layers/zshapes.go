@@ -4080,12 +4080,11 @@ func (m *Message) decode(d *dialect, big bool) {
 		if k == shape.NoMeaning {
 			continue
 		}
-		word, bit := &m.present[k>>6&1], uint64(1)<<(k&63)
-		if *word&bit != 0 {
+		if m.present[k] {
 			m.Duplicate = true
 			continue
 		}
-		*word |= bit
+		m.present[k] = true
 		e, b := &d.byMeaning[k], h.Contents
 		id := e.layout
 		if e.twoForms {

@@ -276,7 +276,7 @@ func main() {
 
 	p("// decode decodes the first extension of each meaning into its struct in m.\nfunc (m *Message) decode(d *dialect, big bool) {\nlist := m.Extensions\n")
 	p("for i := range list {\nh := &list[i]\nk := h.kind.meaning()\nif k == shape.NoMeaning {\ncontinue\n}\n")
-	p("word, bit := &m.present[k>>6&1], uint64(1)<<(k&63)\nif *word&bit != 0 {\nm.Duplicate = true\ncontinue\n}\n*word |= bit\n")
+	p("if m.present[k] {\nm.Duplicate = true\ncontinue\n}\nm.present[k] = true\n")
 	p("e, b := &d.byMeaning[k], h.Contents\nid := e.layout\nif e.twoForms {\nid = e.formOf(b, big)\n}\nswitch id {\n")
 	extensions(func(g *goStruct) string {
 		if len(g.kinds) > 1 {
