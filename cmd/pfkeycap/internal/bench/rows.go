@@ -31,7 +31,7 @@ var rows = []row{
 	},
 	{
 		work: "serialise into a reused buffer", against: "plain append of the same fields", reach: "≤ 1.5×, 0 allocations", want: 1.5,
-		measure: inProcess("./layers", "BenchmarkSerialize/(Plain|Append|Constants|Reused)$|BenchmarkTCP/Serialize", "ns/op", "BenchmarkSerialize/Append", "BenchmarkSerialize/Plain",
+		measure: inProcess("./layers", "BenchmarkSerialize/.*|BenchmarkTCP/Serialize", "ns/op", "BenchmarkSerialize/Append", "BenchmarkSerialize/Plain",
 			"append of constants, not of fields,", "BenchmarkSerialize/Constants", "layers into gopacket's SerializeBuffer", "BenchmarkSerialize/Reused",
 			"gopacket's Ethernet/IPv4/TCP, 4 layers,", "BenchmarkTCP/Serialize"),
 		missed: "two calls of an interface for each of 8 extensions",
