@@ -251,7 +251,7 @@ func TestReusedBuffer(t *testing.T) {
 		}
 	}
 	write()
-	if n := testing.AllocsPerRun(100, write); n != 0 {
+	if n := testing.AllocsPerRun(100, write); n != 0 && !benchtest.Racing { // when a Pool forgets on purpose
 		t.Errorf("%v allocations, want none", n)
 	}
 }
