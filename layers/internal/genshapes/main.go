@@ -287,17 +287,9 @@ func main() {
 	p("}\n}\n}\n\n")
 
 	for _, g := range all {
-		if len(g.kinds) == 0 {
-			continue
-		}
-		if len(g.kinds) == 1 {
-			k := shape.Meanings[g.kinds[0]].Go
-			p("// %s returns the first extension of layer type LayerType%s, or nil. It is\n// valid until m decodes again.\nfunc (m *Message) %s() *%s {\n\tif !m.has(shape.M%s) {\n\t\treturn nil\n\t}\n\treturn &m.slots.%s\n}\n\n", k, k, k, g.name, k, slotName(g.name))
-			continue
-		}
 		for i, mk := range g.kinds {
 			k := shape.Meanings[mk].Go
-			p("// %s returns the first extension of layer type LayerType%s, or nil. It is\n// valid until m decodes again.\nfunc (m *Message) %s() *%s {\n\tif !m.has(shape.M%s) {\n\t\treturn nil\n\t}\n\treturn &m.slots.%s[%d]\n}\n\n", k, k, k, g.name, k, slotName(g.name), i)
+			p("// %s returns the first extension of layer type LayerType%s, or nil. It is\n// valid until m decodes again.\nfunc (m *Message) %s() *%s {\n\tif !m.has(shape.M%s) {\n\t\treturn nil\n\t}\n\treturn &m.slots.%s\n}\n\n", k, k, k, g.name, k, slotRef(g, i))
 		}
 	}
 
@@ -323,21 +315,6 @@ func main() {
 func (g *goStruct) fill(sh *shape.Shape) string {
 	var b strings.Builder
 	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
-	assign := func(wanted func(shape.Field) bool, order string) {
-		for _, f := range g.fields {
-			for _, sf := range sh.Fields {
-				switch {
-				case sf.Go != f.name || !wanted(sf):
-				case sf.Order == shape.Bytes && f.typ != goType(sf):
-					p("x.%s = %s{}\ncopy(x.%s[:], b[%d:%d])\n", f.name, f.typ, f.name, sf.Off, sf.Off+sf.Size)
-				case sf.Order == shape.Bytes:
-					p("x.%s = %s(b[%d:%d])\n", f.name, f.typ, sf.Off, sf.Off+sf.Size)
-				default:
-					p("x.%s = %s\n", f.name, conv(f.typ, goType(sf), load(sf, order)))
-				}
-			}
-		}
-	}
 	p("_ = b[%d]\n", sh.Size-1)
 	for _, f := range g.fields {
 		if !slices.ContainsFunc(sh.Fields, func(sf shape.Field) bool { return sf.Go == f.name }) {
@@ -348,14 +325,15 @@ func (g *goStruct) fill(sh *shape.Shape) string {
 			p("x.%s = %s\n", f.name, zero)
 		}
 	}
-	assign(func(f shape.Field) bool { return !swapped(f) }, "true")
-	if slices.ContainsFunc(sh.Fields, swapped) { // one branch for all of them
-		p("if big {\n")
-		assign(swapped, "true")
-		p("} else {\n")
-		assign(swapped, "false")
-		p("}\n")
-	}
+	g.assign(&b, sh, func(f field, sf shape.Field, order string) string {
+		switch {
+		case sf.Order == shape.Bytes && f.typ != goType(sf):
+			return fmt.Sprintf("x.%s = %s{}\ncopy(x.%s[:], b[%d:%d])", f.name, f.typ, f.name, sf.Off, sf.Off+sf.Size)
+		case sf.Order == shape.Bytes:
+			return fmt.Sprintf("x.%s = %s(b[%d:%d])", f.name, f.typ, sf.Off, sf.Off+sf.Size)
+		}
+		return fmt.Sprintf("x.%s = %s", f.name, conv(f.typ, goType(sf), load(sf, order)))
+	})
 	switch name := trailerField[sh.Trailer][0]; {
 	case sh.Element && sh.Trailer == shape.None:
 	case sh.Trailer == shape.None: // which is normally nil, and that costs less to find out than to write
@@ -371,34 +349,41 @@ func (g *goStruct) fill(sh *shape.Shape) string {
 func (g *goStruct) emit(sh *shape.Shape) string {
 	var b strings.Builder
 	p := func(f string, a ...any) { fmt.Fprintf(&b, f, a...) }
-	assign := func(wanted func(shape.Field) bool, order string) {
-		for _, f := range g.fields {
-			for _, sf := range sh.Fields {
-				switch {
-				case sf.Go != f.name || !wanted(sf):
-				case sf.Order == shape.Bytes:
-					p("copy(b[%d:%d], x.%s[:])\n", sf.Off, sf.Off+sf.Size, f.name)
-				default:
-					p("%s\n", store(sf, conv(goType(sf), f.typ, "x."+f.name), order))
-				}
-			}
-		}
-	}
 	if !sh.Element {
 		p("_ = b[%d]\n", sh.Size-1)
 		for _, hole := range holes(sh) {
 			p("clear(b[%d:%d])\n", hole[0], hole[1])
 		}
 	}
-	assign(func(f shape.Field) bool { return !swapped(f) }, "true")
-	if slices.ContainsFunc(sh.Fields, swapped) {
-		p("if big {\n")
-		assign(swapped, "true")
-		p("} else {\n")
-		assign(swapped, "false")
-		p("}\n")
-	}
+	g.assign(&b, sh, func(f field, sf shape.Field, order string) string {
+		if sf.Order == shape.Bytes {
+			return fmt.Sprintf("copy(b[%d:%d], x.%s[:])", sf.Off, sf.Off+sf.Size, f.name)
+		}
+		return store(sf, conv(goType(sf), f.typ, "x."+f.name), order)
+	})
 	return b.String()
+}
+
+// assign writes a statement for each member of a structure that is a field of g, those
+// whose octets depend on the byte order in one branch for all of them.
+func (g *goStruct) assign(b *strings.Builder, sh *shape.Shape, statement func(f field, sf shape.Field, order string) string) {
+	all := func(wanted func(shape.Field) bool, order string) {
+		for _, f := range g.fields {
+			for _, sf := range sh.Fields {
+				if sf.Go == f.name && wanted(sf) {
+					fmt.Fprintln(b, statement(f, sf, order))
+				}
+			}
+		}
+	}
+	all(func(f shape.Field) bool { return !swapped(f) }, "true")
+	if slices.ContainsFunc(sh.Fields, swapped) {
+		fmt.Fprintln(b, "if big {")
+		all(swapped, "true")
+		fmt.Fprintln(b, "} else {")
+		all(swapped, "false")
+		fmt.Fprintln(b, "}")
+	}
 }
 
 // swapped reports whether the octets of a field depend on the byte order.
