@@ -61,24 +61,21 @@ func TestLines(t *testing.T) {
 			case tt.text == "": // OpenBSD does not want a source
 				msg, err = tt.codec.Encode(&layers.Base{Type: layers.ADD, SAType: 2}, &layers.SA{SPI: 0x1234, State: 1, Encrypt: 11},
 					tt.codec.NewAddress(layers.LayerTypeAddressDst, netip.MustParseAddrPort("10.0.0.2:0"), 0, 0), tt.codec.NewKey(layers.LayerTypeKeyAuth, []byte{1}))
-			case tt.codec.Dialect == layers.Illumos:
-				s, perr := ipseckey.NewParser(strings.NewReader(tt.text), ipseckey.Options{}).Next()
-				if perr != nil {
-					t.Fatal(perr)
-				}
-				ms, perr := s.Messages(tt.codec)
-				if perr != nil {
-					t.Fatal(perr)
-				}
-				msg, err = ms[0].Encode(tt.codec)
 			default:
-				s, perr := setkey.NewParser(strings.NewReader(tt.text), setkey.Options{}).Next()
-				if perr != nil {
-					t.Fatal(perr)
+				var s interface {
+					Messages(layers.Codec) ([]setkey.Message, error)
 				}
-				ms, perr := s.Messages(tt.codec)
-				if perr != nil {
-					t.Fatal(perr)
+				if tt.codec.Dialect == layers.Illumos {
+					s, err = ipseckey.NewParser(strings.NewReader(tt.text), ipseckey.Options{}).Next()
+				} else {
+					s, err = setkey.NewParser(strings.NewReader(tt.text), setkey.Options{}).Next()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				ms, merr := s.Messages(tt.codec)
+				if merr != nil {
+					t.Fatal(merr)
 				}
 				msg, err = ms[0].Encode(tt.codec)
 			}
