@@ -15,6 +15,7 @@ import (
 	"github.com/pfkeycap/pfkeycap/layers"
 	"github.com/pfkeycap/pfkeycap/record"
 	"github.com/pfkeycap/pfkeycap/record/convert/espsa"
+	"github.com/pfkeycap/pfkeycap/record/filter"
 )
 
 func keysCommand() *cli.Command {
@@ -117,10 +118,8 @@ func timeFlag(c *cli.Context, name string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
-			return t, nil
-		}
+	if t, _, ok := filter.ParseTime(text, time.Local); ok {
+		return t, nil
 	}
 	if sec, rest, _ := strings.Cut(text, "."); len(rest) <= 9 {
 		s, err := strconv.ParseInt(sec, 10, 64)

@@ -171,15 +171,7 @@ func (c *compiler) moment(r ref, k constant) (lo, hi uint64, err error) {
 	var from, to time.Time
 	switch {
 	case k.isText:
-		for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly} {
-			t, err := time.Parse(layout, k.text)
-			if err != nil {
-				continue
-			}
-			if from, to = t, t; layout == time.DateOnly {
-				to = t.AddDate(0, 0, 1).Add(-1)
-			}
-		}
+		from, to, _ = ParseTime(k.text, time.UTC)
 	case k.isFloat && math.Abs(k.float) < maxSeconds:
 		s, part := math.Modf(k.float)
 		from = time.Unix(int64(s), int64(math.Round(part*1e9)))
@@ -194,6 +186,22 @@ func (c *compiler) moment(r ref, k constant) (lo, hi uint64, err error) {
 		return 0, 0, c.errorAt(k.at, "a time that no capture can have")
 	}
 	return clock(from), clock(to), nil
+}
+
+// ParseTime reads a time as it may stand in an expression: as RFC 3339 has it, or
+// without a zone, which is the one given then, or a date alone, which is all of that
+// day. from is the first moment that the text may mean, to the last one.
+func ParseTime(text string, zone *time.Location) (from, to time.Time, ok bool) {
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05"} {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return t, t, true
+		}
+	}
+	t, err := time.ParseInLocation(time.DateOnly, text, zone)
+	if err != nil {
+		return time.Time{}, time.Time{}, false
+	}
+	return t, t.AddDate(0, 0, 1).Add(-1), true
 }
 
 // maxSeconds bounds times to what is sure to fit into 64 bits of nanoseconds.
